@@ -1,0 +1,1 @@
+"""Kernels with one signature: reference (array API), cpu (numba), gpu (CuPy)."""

@@ -1,0 +1,40 @@
+"""The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
+
+from transport.internal._errors import ConvergenceError, InfeasibleError
+from transport.internal._namespace import (
+    Array,
+    is_numpy,
+    kernels,
+    namespace,
+    on_device_of,
+    to_numpy,
+)
+from transport.internal._validate import (
+    as_float64,
+    as_points,
+    as_weights,
+    check_choice,
+    check_count,
+    check_exponent,
+    check_positive,
+    require_finite,
+)
+
+__all__ = [
+    "Array",
+    "ConvergenceError",
+    "InfeasibleError",
+    "as_float64",
+    "as_points",
+    "as_weights",
+    "check_choice",
+    "check_count",
+    "check_exponent",
+    "check_positive",
+    "is_numpy",
+    "kernels",
+    "namespace",
+    "on_device_of",
+    "require_finite",
+    "to_numpy",
+]

@@ -1,0 +1,43 @@
+"""Errors that carry what is known. Bad input is a plain ``ValueError`` or ``TypeError``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transport._solution import Solution
+
+
+class ConvergenceError(RuntimeError):
+    """A limit was reached before the answer was proved to the asked tolerance.
+
+    Attributes
+    ----------
+    solution : Solution or None
+        The best answer so far, with its certified interval
+        ``solution.lower_bound <= true value <= solution.upper_bound``.
+    lower_bound, upper_bound : float
+        The same interval, at hand.
+    """
+
+    def __init__(self, message: str, solution: Solution | None = None) -> None:
+        super().__init__(message)
+        self.solution = solution
+        self.lower_bound = solution.lower_bound if solution is not None else -float("inf")
+        self.upper_bound = solution.upper_bound if solution is not None else float("inf")
+
+
+class InfeasibleError(ValueError):
+    """Forbidden arcs leave some mass with nowhere to go.
+
+    Attributes
+    ----------
+    rows, cols : ndarray of int
+        The cut that proves it (Hall's condition): the mass of ``a[rows]`` can only reach ``b[cols]``,
+        and ``sum(a[rows]) > sum(b[cols])``.
+    """
+
+    def __init__(self, message: str, rows: Any = (), cols: Any = ()) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.cols = cols
