@@ -133,7 +133,7 @@ def as_weights(
     mass = math.fsum(w.tolist()) if is_numpy(xp) and n < 4096 else float(xp.sum(w))
     if not mass > 0:
         raise ValueError(f"{name} has total mass 0; at least one weight must be positive")
-    if total is None or mass == total and not normalize:
+    if total is None or (mass == total and not normalize):
         return w
     if not math.isfinite(mass):
         raise ValueError(f"the total of {name} overflows; divide {name} by its largest entry first")
