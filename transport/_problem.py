@@ -1,0 +1,43 @@
+"""The problem, frozen: cost, a, b, with the preconditions solvers choose by, under names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from transport._cost import Cost
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Minimise <C, P> over P >= 0 with row sums ``a`` and column sums ``b``.
+
+    Masses are float64 NumPy vectors of equal total (to rounding); ``cost`` knows the entries of C.
+    """
+
+    cost: Cost
+    a: np.ndarray
+    b: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m): number of sources and of sinks."""
+        return self.cost.shape
+
+    @cached_property
+    def is_assignment(self) -> bool:
+        """n = m with equal weights: some optimal plan is a permutation."""
+        n, m = self.shape
+        return n == m and bool(np.all(self.a == self.a[0])) and bool(np.all(self.b == self.b[0]))
+
+    @cached_property
+    def has_zero_mass(self) -> bool:
+        """Some source or sink carries no mass (it still gets a potential)."""
+        return not (bool(np.all(self.a > 0)) and bool(np.all(self.b > 0)))
+
+    @property
+    def is_one_dimensional(self) -> bool:
+        """Points on a line with a convex cost of the distance: the sorted coupling is optimal."""
+        return bool(getattr(self.cost, "is_one_dimensional", False))

@@ -1,0 +1,108 @@
+"""The one answer type of every transport solver."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from transport.internal import Array
+
+if TYPE_CHECKING:
+    from transport._certificate import ExactCertificate
+    from transport._problem import Problem
+
+
+class Status(enum.Enum):
+    """How a solve ended; the text is advice."""
+
+    OPTIMAL = "optimal: the certified gap is within tol"
+    RUNNING = "still running"
+    ITERATION_LIMIT = "max_iter reached: raise max_iter, or accept the certified interval with throw=False"
+    TIME_LIMIT = "time_limit reached: raise time_limit, or accept the certified interval with throw=False"
+    STOPPED = "stopped by the callback: the certified interval holds all the same"
+    INACCURATE = (
+        "the solver finished but its certified gap exceeds tol: raise tol, "
+        "or rescale data whose magnitudes differ by more than 1e15"
+    )
+
+    @property
+    def advice(self) -> str:
+        """What it means and what to do about it."""
+        return self.value
+
+
+class Potentials(NamedTuple):
+    """Dual potentials with f_i + g_j <= C_ij for every pair; shapes (n,) and (m,)."""
+
+    f: Array
+    g: Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution:
+    """An optimal-transport answer and its certificate.
+
+    Attributes
+    ----------
+    value : float
+        <C, plan>: the cost of the returned plan (for W_p, take the p-th root).
+    plan : sparse COO array, shape (n, m)
+        At most n + m - 1 entries from the exact solver; ``plan.toarray()`` for the dense matrix.
+    potentials : Potentials
+        (f, g), feasible: f_i + g_j <= C_ij in exact arithmetic on the stored floats.
+    lower_bound, upper_bound : float
+        lower_bound <= true optimum <= upper_bound, recomputed from potentials and plan.
+    marginal_error : float
+        Largest absolute deviation of the plan's row and column sums from a and b.
+    status : Status
+    n_iter : int
+        Iterations (pivots, for the exact solver).
+    elapsed : float
+        Seconds, certificate included.
+    stats : mapping
+        What was chosen and what it took.
+    """
+
+    value: float
+    plan: Any
+    potentials: Potentials
+    lower_bound: float
+    upper_bound: float
+    marginal_error: float
+    status: Status
+    n_iter: int
+    elapsed: float
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    @property
+    def gap(self) -> float:
+        """upper_bound - lower_bound, the certified uncertainty; 0 is a proof of optimality."""
+        return self.upper_bound - self.lower_bound
+
+    def certify(self, *, exact: bool = True) -> ExactCertificate:
+        """Redo the certificate in rational arithmetic on the stored floats: a proof.
+
+        See `transport.ExactCertificate`. Cost O(n m) big-number operations: about 1 s for 500 x 500.
+
+        Raises
+        ------
+        ValueError
+            If ``exact`` is False: the floating-point certificate is already in this object.
+        """
+        if not exact:
+            raise ValueError(
+                "certify(exact=False) has nothing to do: lower_bound and upper_bound are that certificate"
+            )
+        from transport._certificate import certify_exactly
+
+        return certify_exactly(self)
+
+    def __repr__(self) -> str:
+        n, m = self.plan.shape
+        return (
+            f"Solution(value={self.value:.12g}, in [{self.lower_bound:.17g}, {self.upper_bound:.17g}], "
+            f"{n}x{m}, {self.plan.nnz} arcs, {self.status.name}, {self.elapsed:.3g} s)"
+        )

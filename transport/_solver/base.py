@@ -1,0 +1,109 @@
+"""The solver protocol and the one loop around it.
+
+A solver is a small frozen object holding its options. It cuts its work into slices of at most about
+0.1 s (`step`), so that Ctrl-C, time limits and callbacks are answered in time whatever the size.
+The loop never trusts a solver's word: `transport._solve` recomputes the certificate from `finish`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from transport._problem import Problem
+from transport._solution import Status
+
+
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """A solver's raw answer: a primal and a dual candidate, neither trusted.
+
+    ``mass[k]`` moves from source ``rows[k]`` to sink ``cols[k]``; ``f`` and ``g`` are potentials, finite,
+    at best with f_i + g_j <= C_ij (the certificate repairs them by c-transform).
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    mass: np.ndarray
+    f: np.ndarray
+    g: np.ndarray
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees. Return True from it to stop."""
+
+    n_iter: int
+    elapsed: float
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Solver(Protocol):
+    """``init -> step* -> finish``; the state is the solver's own mutable business."""
+
+    def init(self, problem: Problem, *, tol: float) -> Any:
+        """Set up; cheap, or sliced into the first steps."""
+        ...
+
+    def step(self, state: Any, budget: int) -> Status:
+        """Work for at most ~0.1 s and ``budget`` iterations; RUNNING until there is nothing left to do.
+
+        Raises InfeasibleError, with the cut that proves it, if forbidden arcs leave mass stranded.
+        """
+        ...
+
+    def progress(self, state: Any) -> tuple[int, str, Mapping[str, Any]]:
+        """(iterations done, one line for people, statistics)."""
+        ...
+
+    def finish(self, state: Any) -> Coupling:
+        """The best primal and dual candidates so far; callable at any time after `init`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the loop hands to the border."""
+
+    coupling: Coupling
+    status: Status
+    n_iter: int
+    elapsed: float
+    stats: Mapping[str, Any]
+
+
+def run(
+    solver: Solver,
+    problem: Problem,
+    *,
+    tol: float,
+    max_iter: int | None,
+    time_limit: float | None,
+    callback: Callable[[Progress], Any] | None,
+) -> Outcome:
+    """Step ``solver`` until it is done, a limit is reached or the callback says stop."""
+    start = time.perf_counter()
+    state = solver.init(problem, tol=tol)
+    limit = np.iinfo(np.int64).max if max_iter is None else max_iter
+    status = Status.RUNNING
+    done = 0
+    while status is Status.RUNNING:
+        if done >= limit:
+            status = Status.ITERATION_LIMIT
+            break
+        if time_limit is not None and time.perf_counter() - start >= time_limit:
+            status = Status.TIME_LIMIT
+            break
+        status = solver.step(state, limit - done)
+        done, message, details = solver.progress(state)
+        if callback is not None and status is Status.RUNNING:
+            if callback(Progress(done, time.perf_counter() - start, message, details)):
+                status = Status.STOPPED
+    coupling = solver.finish(state)
+    done, _, stats = solver.progress(state)
+    return Outcome(coupling, status, done, time.perf_counter() - start, stats)
