@@ -1,3 +1,22 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
-__all__: list[str] = []
+from transport._cost import PointCloud
+from transport._exact_certificate import ExactCertificate
+from transport._solution import Potentials, Solution, Status
+from transport._solve import solve
+from transport._solver.base import Coupling, Progress, Solver
+from transport.internal import ConvergenceError, InfeasibleError
+
+__all__ = [
+    "ConvergenceError",
+    "Coupling",
+    "ExactCertificate",
+    "InfeasibleError",
+    "PointCloud",
+    "Potentials",
+    "Progress",
+    "Solution",
+    "Solver",
+    "Status",
+    "solve",
+]

@@ -53,6 +53,10 @@ class Cost(Protocol):
         """g_j = min_i C_ij - f_i, rounded down so that f_i + g_j <= C_ij holds exactly; shape (m,)."""
         ...
 
+    def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """f_i = min_j C_ij - g_j for the given rows, rounded down; shape (k,)."""
+        ...
+
     def transpose(self) -> Cost:
         """The cost of the reversed problem."""
         ...
@@ -113,6 +117,10 @@ class Matrix:
     def c_transform(self, f: np.ndarray) -> np.ndarray:
         """g_j = min_i C_ij - f_i, rounded down. O(n m) time, one pass."""
         return kernels("transport", np).c_transform_matrix(self.values, f)
+
+    def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """f_i = min_j C_ij - g_j for the given rows, rounded down."""
+        return np.nextafter(kernels("transport", np).row_transform_matrix(self.values, g, rows), -np.inf)
 
     def transpose(self) -> Matrix:
         """C^T (copied: the kernels want contiguous rows)."""
@@ -233,8 +241,15 @@ class PointCloud:
             np.minimum(g, values.min(axis=0), out=g)
         return np.nextafter(g, -np.inf)
 
+    def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """f_i = min_j C_ij - g_j for the given rows, rounded down."""
+        return self._with(self.y, self.x[rows]).c_transform(g)
+
     def transpose(self) -> PointCloud:
         """The same cost seen from y."""
+        return self._with(self.y, self.x)
+
+    def _with(self, x: np.ndarray, y: np.ndarray) -> PointCloud:
         other = object.__new__(PointCloud)
-        other.__dict__.update(self.__dict__, x=self.y, y=self.x)
+        other.__dict__.update(self.__dict__, x=x, y=y)
         return other

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from transport.internal import Array
 
 if TYPE_CHECKING:
-    from transport._certificate import ExactCertificate
+    from transport._exact_certificate import ExactCertificate
     from transport._problem import Problem
 
 
@@ -21,6 +21,7 @@ class Status(enum.Enum):
     RUNNING = "still running"
     ITERATION_LIMIT = "max_iter reached: raise max_iter, or accept the certified interval with throw=False"
     TIME_LIMIT = "time_limit reached: raise time_limit, or accept the certified interval with throw=False"
+    INTERRUPTED = "interrupted (Ctrl-C): the certified interval holds all the same"
     STOPPED = "stopped by the callback: the certified interval holds all the same"
     INACCURATE = (
         "the solver finished but its certified gap exceeds tol: raise tol, "
@@ -96,7 +97,7 @@ class Solution:
             raise ValueError(
                 "certify(exact=False) has nothing to do: lower_bound and upper_bound are that certificate"
             )
-        from transport._certificate import certify_exactly
+        from transport._exact_certificate import certify_exactly
 
         return certify_exactly(self)
 

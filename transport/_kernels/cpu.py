@@ -56,6 +56,19 @@ def c_transform_matrix(c, f):
 
 
 @_jit
+def row_transform_matrix(c, g, rows):
+    """f_i = min_j c_ij - g_j for the given rows, before rounding down; shape (k,)."""
+    out = np.empty(rows.shape[0])
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        best = np.inf
+        for j in range(c.shape[1]):
+            best = min(best, c[i, j] - g[j])
+        out[k] = best
+    return out
+
+
+@_jit
 def _distance(x, y, i, j, metric, power):
     d = x.shape[1]
     s = 0.0
@@ -99,31 +112,70 @@ def block_points(x, y, metric, power, start, stop):
 
 @_jit
 def plan_sums(cost, f, g, rows, cols, mass):
-    """(<C, P>, sum P (C - f - g), sum P |C|), compensated; ``cost`` holds C at the plan's entries.
+    """(<C, P>, sum P (C - f - g), sum P |C|, sum P (|C| + |f| + |g|)); ``cost`` is C on the plan.
 
-    The second sum takes C - f - g by error-free transformations, so that a tiny gap between large
-    potentials is seen at its own precision (Ogita, Rump, Oishi 2005, Dot2).
+    The first two are compensated (Dot2; Ogita, Rump, Oishi 2005), C - f - g by error-free transformations,
+    so that a tiny gap between large potentials is seen at its own precision.
     """
     value = 0.0
     value_low = 0.0
     gap = 0.0
     gap_low = 0.0
     size = 0.0
+    spread = 0.0
     for k in range(mass.shape[0]):
         p = mass[k]
         c = cost[k]
-        if p == 0.0:
-            continue
+        u = f[rows[k]]
+        v = g[cols[k]]
         hi, lo = _two_product(p, c)
         value, e = _two_sum(value, hi)
         value_low += e + lo
-        s, e1 = _two_sum(c, -f[rows[k]])
-        t, e2 = _two_sum(s, -g[cols[k]])
-        r = p * (t + (e1 + e2))
-        gap, e = _two_sum(gap, r)
+        s, e1 = _two_sum(c, -u)
+        t, e2 = _two_sum(s, -v)
+        gap, e = _two_sum(gap, p * (t + (e1 + e2)))
         gap_low += e
         size += p * abs(c)
-    return value + value_low, gap + gap_low, size
+        spread += p * (abs(c) + abs(u) + abs(v))
+    return value + value_low, gap + gap_low, size, spread
+
+
+@_jit
+def northwest(a, b):
+    """The north-west corner coupling of two mass vectors: (rows, cols, mass), at most n + m - 1 arcs.
+
+    What rounding leaves over on one side is dropped.
+    """
+    n = a.shape[0]
+    m = b.shape[0]
+    rows = np.empty(n + m, np.int64)
+    cols = np.empty(n + m, np.int64)
+    mass = np.empty(n + m)
+    count = 0
+    i = 0
+    j = 0
+    left_a = a[0]
+    left_b = b[0]
+    while True:
+        moved = min(left_a, left_b)
+        if moved > 0:
+            rows[count] = i
+            cols[count] = j
+            mass[count] = moved
+            count += 1
+        left_a -= moved
+        left_b -= moved
+        if left_a <= 0:
+            i += 1
+            if i == n:
+                break
+            left_a = a[i]
+        else:
+            j += 1
+            if j == m:
+                break
+            left_b = b[j]
+    return rows[:count], cols[:count], mass[:count]
 
 
 @_jit

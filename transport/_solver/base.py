@@ -92,18 +92,20 @@ def run(
     limit = np.iinfo(np.int64).max if max_iter is None else max_iter
     status = Status.RUNNING
     done = 0
-    while status is Status.RUNNING:
-        if done >= limit:
-            status = Status.ITERATION_LIMIT
-            break
-        if time_limit is not None and time.perf_counter() - start >= time_limit:
-            status = Status.TIME_LIMIT
-            break
-        status = solver.step(state, limit - done)
-        done, message, details = solver.progress(state)
-        if callback is not None and status is Status.RUNNING:
-            if callback(Progress(done, time.perf_counter() - start, message, details)):
-                status = Status.STOPPED
+    try:
+        while status is Status.RUNNING:
+            if done >= limit:
+                status = Status.ITERATION_LIMIT
+            elif time_limit is not None and time.perf_counter() - start >= time_limit:
+                status = Status.TIME_LIMIT
+            else:
+                status = solver.step(state, limit - done)
+                done, message, details = solver.progress(state)
+                if callback is not None and status is Status.RUNNING:
+                    if callback(Progress(done, time.perf_counter() - start, message, details)):
+                        status = Status.STOPPED
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
     coupling = solver.finish(state)
     done, _, stats = solver.progress(state)
     return Outcome(coupling, status, done, time.perf_counter() - start, stats)

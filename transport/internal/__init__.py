@@ -1,6 +1,6 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
-from transport.internal._errors import ConvergenceError, InfeasibleError
+from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve
 from transport.internal._namespace import (
     Array,
     is_numpy,
@@ -24,6 +24,7 @@ __all__ = [
     "Array",
     "ConvergenceError",
     "InfeasibleError",
+    "InterruptedSolve",
     "as_float64",
     "as_points",
     "as_weights",

@@ -27,6 +27,10 @@ class ConvergenceError(RuntimeError):
         self.upper_bound = solution.upper_bound if solution is not None else float("inf")
 
 
+class InterruptedSolve(ConvergenceError, KeyboardInterrupt):
+    """Ctrl-C during a solve: a KeyboardInterrupt that still carries the certified interval."""
+
+
 class InfeasibleError(ValueError):
     """Forbidden arcs leave some mass with nowhere to go.
 

@@ -1,0 +1,220 @@
+"""The border: validate, choose, run, certify, wrap."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat as aac
+import numpy as np
+from scipy import sparse
+
+from transport._certificate import Certificate, certify
+from transport._cost import Cost, Matrix
+from transport._problem import Problem
+from transport._solution import Potentials, Solution, Status
+from transport._solver.base import Outcome, Progress, Solver, run
+from transport.internal import (
+    ConvergenceError,
+    InterruptedSolve,
+    as_float64,
+    as_weights,
+    check_count,
+    check_positive,
+    namespace,
+    on_device_of,
+    to_numpy,
+)
+
+
+def solve(
+    cost: Any,
+    a: Any = None,
+    b: Any = None,
+    *,
+    solver: Solver | None = None,
+    tol: float = 1e-9,
+    max_iter: int | None = None,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], Any] | None = None,
+    throw: bool = True,
+) -> Solution:
+    """Optimal transport between two discrete measures, with a certificate.
+
+    Minimises <C, P> = sum_ij C_ij P_ij over plans P >= 0 with row sums ``a`` and column sums ``b``
+    (Kantorovich's linear program).
+
+    Parameters
+    ----------
+    cost : array, shape (n, m), or PointCloud
+        C_ij, any sign; +inf forbids the arc. Arrays of any array-API library; on a GPU the solve itself
+        runs on the host and the answer goes back.
+    a : array, shape (n,), optional
+        Source masses >= 0, uniform by default. Any positive total, equal to that of ``b``.
+    b : array, shape (m,), optional
+        Sink masses >= 0.
+    solver : Solver, optional
+        `Exact()` by default.
+    tol : float
+        The certified gap must satisfy ``gap <= tol * |upper_bound|`` (or reach the rounding level of the
+        data, 16 eps sum P (|C| + |f| + |g|), when the terms cancel).
+    max_iter : int, optional
+        Limit on iterations (pivots, for the exact solver).
+    time_limit : float, optional
+        Seconds.
+    callback : callable, optional
+        Called with a `Progress` about ten times a second; return True to stop.
+    throw : bool
+        Raise ConvergenceError when a limit is reached (default), or return the certified interval.
+
+    Returns
+    -------
+    Solution
+        ``value``, sparse ``plan``, ``potentials``, ``lower_bound``, ``upper_bound``, ``status`` and more.
+
+    Raises
+    ------
+    ValueError
+        NaN or -inf cost, negative or non-finite weights, unequal totals, mismatched shapes, empty input.
+    InfeasibleError
+        (a ValueError) Forbidden arcs leave mass stranded; carries the cut that proves it.
+    TypeError
+        Masked, complex or object arrays.
+    ConvergenceError
+        A limit was reached; carries the best solution and its certified interval. After Ctrl-C it is
+        also a KeyboardInterrupt.
+
+    Notes
+    -----
+    The exact solver's time grows about like n^2 on matrices; memory is the cost matrix and O(n + m).
+
+    Examples
+    --------
+    >>> import transport as tp
+    >>> sol = tp.solve([[0.0, 2.0], [1.0, 0.0]], [0.75, 0.25], [0.5, 0.5])
+    >>> sol.value
+    0.5
+    >>> sol.lower_bound <= 0.5 <= sol.upper_bound
+    True
+    >>> sol.plan.toarray()
+    array([[0.5 , 0.25],
+           [0.  , 0.25]])
+    """
+    start = time.perf_counter()
+    problem, like = as_problem(cost, a, b)
+    tol = check_positive(tol, "tol")
+    if max_iter is not None:
+        max_iter = check_count(max_iter, "max_iter")
+    if time_limit is not None:
+        time_limit = check_positive(time_limit, "time_limit")
+    if solver is None:
+        from transport._solver.exact import Exact
+
+        solver = Exact()
+    outcome = run(solver, problem, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback)
+    certificate = certify(problem, outcome.coupling)
+    solution = _wrap(problem, outcome, certificate, tol=tol, like=like, start=start)
+    if solution.status is Status.INTERRUPTED:
+        raise InterruptedSolve(_explain(solution), solution)
+    if throw and solution.status is not Status.OPTIMAL:
+        raise ConvergenceError(_explain(solution), solution)
+    return solution
+
+
+def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
+    """The validated problem, and an array telling on which library and device to answer."""
+    if hasattr(cost, "c_transform"):
+        kernel: Cost = cost
+        like = next((w for w in (a, b) if aac.is_array_api_obj(w)), getattr(cost, "like", None))
+        xp = namespace(*(w for w in (like, a, b) if w is not None))
+    else:
+        xp = namespace(*(w for w in (cost, a, b) if w is not None))
+        like = next((w for w in (cost, a, b) if aac.is_array_api_obj(w)), None)
+        values, _ = as_float64(cost, "cost", xp=xp)
+        if values.ndim != 2:
+            raise ValueError(f"cost has shape {tuple(values.shape)}; it must be a matrix (n, m)")
+        if 0 in values.shape:
+            raise ValueError(f"cost is empty, shape {tuple(values.shape)}; a measure needs at least one atom")
+        kernel = Matrix(np.ascontiguousarray(to_numpy(values)))
+    n, m = kernel.shape
+    a, b = _balance(_masses(a, "a", n, xp), _masses(b, "b", m, xp), (n, m))
+    return Problem(kernel, a, b), like
+
+
+def _masses(w: Any, name: str, size: int, xp: Any) -> tuple[np.ndarray, float] | None:
+    """Validated masses on the host and the relative rounding allowed in their total."""
+    if w is None:
+        return None
+    _, eps = as_float64(w, name, xp=xp)
+    checked = as_weights(w, name, xp=xp, size=size, total=None)
+    return np.ascontiguousarray(to_numpy(checked)), 4 * size * eps
+
+
+def _balance(
+    a: tuple[np.ndarray, float] | None, b: tuple[np.ndarray, float] | None, sizes: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Masses of equal total: uniform where missing, ``b`` rescaled where it differs by rounding only."""
+    n, m = sizes
+    if a is None and b is None:
+        return np.full(n, 1.0 / n), np.full(m, 1.0 / m)
+    if a is None:
+        assert b is not None
+        return np.full(n, math.fsum(b[0]) / n), b[0]
+    if b is None:
+        return a[0], np.full(m, math.fsum(a[0]) / m)
+    total_a, total_b = math.fsum(a[0]), math.fsum(b[0])
+    if total_a == total_b:
+        return a[0], b[0]
+    if not abs(total_a - total_b) <= max(a[1], b[1]) * max(total_a, total_b):
+        raise ValueError(
+            f"a sums to {total_a!r} and b to {total_b!r} (a gap of {total_a - total_b:.3g}); "
+            "transport moves equal masses: divide each by its sum, or add a dummy atom for the difference"
+        )
+    return a[0], b[0] * (total_a / total_b)
+
+
+def _wrap(
+    problem: Problem, outcome: Outcome, certificate: Certificate, *, tol: float, like: Any, start: float
+) -> Solution:
+    """The certificate decides the status, not the solver."""
+    coupling = certificate.coupling
+    status = outcome.status
+    allowed = max(tol * abs(certificate.upper), certificate.noise)
+    if certificate.upper - certificate.lower <= allowed:
+        status = Status.OPTIMAL
+    elif status is Status.OPTIMAL:
+        status = Status.INACCURATE
+    plan = _sparse(coupling.rows, coupling.cols, coupling.mass, problem.shape, like)
+    return Solution(
+        value=certificate.value,
+        plan=plan,
+        potentials=Potentials(on_device_of(coupling.f, like), on_device_of(coupling.g, like)),
+        lower_bound=certificate.lower,
+        upper_bound=certificate.upper,
+        marginal_error=certificate.marginal_error,
+        status=status,
+        n_iter=outcome.n_iter,
+        elapsed=time.perf_counter() - start,
+        stats=outcome.stats,
+        problem=problem,
+    )
+
+
+def _sparse(rows: np.ndarray, cols: np.ndarray, mass: np.ndarray, shape: tuple[int, int], like: Any) -> Any:
+    """A scipy COO array, or cupyx's when the input came from CuPy."""
+    if like is not None and aac.is_cupy_array(like):
+        import cupy
+        from cupyx.scipy import sparse as cupy_sparse
+
+        arrays = (cupy.asarray(mass), (cupy.asarray(rows), cupy.asarray(cols)))
+        return cupy_sparse.coo_matrix(arrays, shape=shape)
+    return sparse.coo_array((mass, (rows, cols)), shape=shape)
+
+
+def _explain(solution: Solution) -> str:
+    return (
+        f"{solution.status.advice}. Certified so far: "
+        f"{solution.lower_bound!r} <= optimum <= {solution.upper_bound!r} after {solution.n_iter} iterations"
+    )
