@@ -1,0 +1,76 @@
+"""Pricing oracles: who tells the simplex which arcs it still needs, and proves that none is missing.
+
+The simplex core (`transport._solver.columns`) works on a growing pool of arcs. An oracle knows all
+n x m of them, however they are stored (a matrix, two point clouds, a grid), and answers three questions
+about potentials (f, g): where to start (`start`), which pairs have c_ij < f_i + g_j (`price`; an empty
+answer is the proof that (f, g) is dual feasible, so the pool's optimum is the optimum of the whole
+problem), and, only where arcs may be forbidden, which allowed arcs lead from a set of sources to a set
+of sinks (`cross`; an empty answer is a Hall cut). Long scans are generators that ``yield`` about every
+50 ms and return their answer (`Slices`), so that the caller stays interruptible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+Slices: TypeAlias = Generator[None, None, T]
+"""Work in slices: yields None now and then, returns T."""
+
+Arcs: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""(rows, cols), integer vectors of equal length."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where the simplex begins.
+
+    ``rows, cols`` are the first pool (duplicates allowed); ``f, g`` finite potentials, the better the
+    fewer pivots (costs are stored as c_ij - f_i - g_j, which also saves digits). ``basis`` is None (the
+    core builds one greedily) or ``(rows, cols, mass)``: a forest of arcs with positive integer masses
+    that ships everything, as a coarser level or an earlier solution leaves it; it need not be in the pool.
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    f: np.ndarray
+    g: np.ndarray
+    basis: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+
+class Oracle(Protocol):
+    """All arcs of one problem, behind prices. Sources and sinks all carry mass."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        ...
+
+    @property
+    def has_forbidden(self) -> bool:
+        """Whether some cost is +inf; if not, `cross` is never called."""
+        ...
+
+    def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """c[rows, cols], broadcast like NumPy indexing, float64."""
+        ...
+
+    def start(self) -> Slices[Start]:
+        """A first pool, 8 to 12 cheap arcs per node, and potentials."""
+        ...
+
+    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
+        """Arcs with c_ij - f_i - g_j < -8 eps (|c_ij| + |f_i| + |g_j|), the worst few of each row.
+
+        Empty only if there is none among all pairs. The tolerance is relative to the arc: no absolute
+        constant, so that scaling the costs by 2^k scales everything and changes nothing.
+        """
+        ...
+
+    def cross(self, sources: np.ndarray, sinks: np.ndarray) -> Slices[Arcs]:
+        """Some finite-cost arcs from ``sources`` to ``sinks`` (boolean masks); empty only if none."""
+        ...
