@@ -129,8 +129,8 @@ def demo(argv: Sequence[str]) -> int:
     """Two real digits: table, certificate, pictures, what to try next."""
     args = _demo_parser().parse_args(argv)
     import transport as tp
-    from transport._plot import draw_digits
     from transport.internal._files import grid_measure
+    from transport.internal._plot import draw_digits
 
     try:
         wanted = [int(text) for text in args.digits.split(",")]

@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
             y=second.points,
         )
     if args.plot:
-        from transport._plot import draw_plan
+        from transport.internal._plot import draw_plan
 
         draw_plan(first, second, solution, args.plot, title=f"W_{p:g} = {_root(solution.value, p):.6g}")
     facts = _facts(solution, p)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transport._solution import Solution
 from transport.internal._files import Measure
+
+if TYPE_CHECKING:
+    from transport._solution import Solution
 
 
 def _pyplot() -> Any:

@@ -1,0 +1,105 @@
+"""The certificate must be right about any answer, above all about wrong ones."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import FixedAnswer, dense_coupling, transport_by_highs
+
+import transport as tp
+from transport.internal import ConvergenceError
+
+
+def _instance(seed, n=7, m=9, scale=1.0):
+    rng = np.random.default_rng(seed)
+    return rng.random((n, m)) * scale, rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+
+
+@given(st.integers(0, 10_000), st.floats(0, 2), st.floats(0, 1))
+def test_any_answer_is_bracketed(seed, noise, missing):
+    """Random potentials, random partial plan: the interval must still hold the optimum."""
+    cost, a, b = _instance(seed)
+    optimum, _ = transport_by_highs(cost, a, b)
+    rng = np.random.default_rng(seed + 1)
+    plan = np.outer(a, b) * (rng.random(cost.shape) > missing) * 2 * rng.random(cost.shape)
+    lying = FixedAnswer(dense_coupling(plan, noise * rng.standard_normal(len(a)), np.zeros(len(b))))
+    sol = tp.solve(cost, a, b, solver=lying, throw=False)
+    assert sol.lower_bound <= optimum + 1e-12
+    assert sol.upper_bound >= optimum - 1e-12
+    np.testing.assert_allclose(sol.plan.toarray().sum(axis=1), a, atol=1e-14)
+    np.testing.assert_allclose(sol.plan.toarray().sum(axis=0), b, atol=1e-14)
+    slack = cost - sol.potentials.f[:, None] - sol.potentials.g
+    assert slack.min() >= -1e-15
+    assert sol.value == pytest.approx(float((cost * sol.plan.toarray()).sum()), rel=1e-14)
+
+
+def test_a_confident_wrong_answer_is_not_called_optimal():
+    cost, a, b = _instance(3)
+    wrong = FixedAnswer(dense_coupling(np.outer(a, b), np.zeros(7), np.zeros(9)))
+    with pytest.raises(ConvergenceError, match="certified gap exceeds tol") as caught:
+        tp.solve(cost, a, b, solver=wrong)
+    optimum, _ = transport_by_highs(cost, a, b)
+    assert caught.value.lower_bound < optimum < caught.value.upper_bound
+    assert caught.value.solution.status is tp.Status.INACCURATE
+
+
+def test_true_answer_of_a_foreign_solver_is_accepted():
+    cost, a, b = _instance(4)
+    ours = tp.solve(cost, a, b)
+    _, plan = transport_by_highs(cost, a, b)
+    foreign = tp.solve(cost, a, b, solver=FixedAnswer(dense_coupling(plan, ours.potentials.f, np.zeros(9))))
+    assert foreign.status is tp.Status.OPTIMAL
+    assert foreign.value == pytest.approx(ours.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-12, 1.0, 1e200])
+@pytest.mark.parametrize("seed", range(4))
+def test_exact_certificate_proves_dyadic_instances(seed, scale):
+    rng = np.random.default_rng(seed)
+    cost = rng.integers(0, 20, (12, 9)) * scale
+    a, b = np.full(12, 0.75), np.full(9, 1.0)
+    sol = tp.solve(cost, a, b)
+    proof = sol.certify(exact=True)
+    assert proof.is_optimal
+    assert float(proof.upper) == pytest.approx(sol.value, rel=1e-15)
+    for i in range(12):
+        assert sum(proof.plan.get((i, j), 0) for j in range(9)) == Fraction(0.75)
+        for j in range(9):
+            assert proof.f[i] + proof.g[j] <= Fraction(float(cost[i, j]))
+    assert all(mass > 0 for mass in proof.plan.values())
+
+
+def test_exact_certificate_of_rounded_weights_brackets():
+    cost, a, b = _instance(11, 20, 30)
+    sol = tp.solve(cost, a, b)
+    proof = sol.certify()
+    assert proof.lower <= proof.upper
+    assert proof.gap <= Fraction(1e-12) * proof.upper
+    assert abs(float(proof.upper) - sol.value) <= 1e-14 * sol.value
+    total = sum((Fraction(float(v)) for v in a), Fraction(0))
+    assert sum(proof.plan.values()) == total
+
+
+def test_exact_certificate_exposes_a_wrong_plan():
+    cost, a, b = _instance(12)
+    wrong = FixedAnswer(dense_coupling(np.outer(a, b), np.zeros(7), np.zeros(9)))
+    sol = tp.solve(cost, a, b, solver=wrong, throw=False)
+    optimum, _ = transport_by_highs(cost, a, b)
+    proof = sol.certify()
+    assert not proof.is_optimal
+    assert proof.lower <= Fraction(optimum + 1e-9)
+    assert proof.upper >= Fraction(optimum - 1e-9)
+
+
+def test_outliers_and_micro_displacements_keep_their_digits():
+    """Potentials of size 1 around a value of 1e-8: the gap must be seen at its own precision."""
+    rng = np.random.default_rng(7)
+    centre = np.repeat(np.array([[0.0, 0.0], [1.0, 0.0]]), 3, axis=0)
+    x, y = centre + 1e-8 * rng.random((6, 2)), centre + 1e-8 * rng.random((6, 2))
+    sol = tp.solve(tp.PointCloud(x, y, "euclidean"))
+    assert sol.value == pytest.approx(4.1507478267402977998e-9, rel=1e-7)
+    assert sol.gap <= 1e-7 * sol.value
