@@ -1,0 +1,1 @@
+"""The inner loops of learning: reference (array API), cpu (numba), gpu (CuPy)."""

@@ -1,0 +1,44 @@
+"""The specification of every kernel, in pure array API.
+
+A kernel may write into its first argument where its docstring says so; it always returns the result.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+
+def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
+    """``activation(y + b)``; y (n, m) may be overwritten, b (m,)."""
+    y = y + b
+    if activation == "linear":
+        return y
+    if activation == "leaky_relu":
+        return xp.where(y > 0, y, slope * y)
+    if activation == "tanh":
+        return xp.tanh(y)
+    decay = xp.exp(-xp.abs(y))
+    if activation == "softplus":
+        return xp.maximum(y, xp.zeros_like(y)) + xp.log1p(decay)
+    return xp.where(y >= 0, 1.0, decay) / (1.0 + decay)
+
+
+def activation_slope(g: Any, y: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
+    """``g`` times the slope of the activation at the point where its value is ``y``."""
+    if activation == "linear":
+        return g
+    if activation == "leaky_relu":
+        return xp.where(y > 0, g, slope * g)
+    if activation == "tanh":
+        return g * (1.0 - y * y)
+    if activation == "softplus":
+        return g * -xp.expm1(-y)
+    return g * y * (1.0 - y)
+
+
+def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
+    """Halves of the last axis, exchanged where ``keep`` (..., m/2) is false."""
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    return xp.concat([xp.where(keep, a, b), xp.where(keep, b, a)], axis=-1)
