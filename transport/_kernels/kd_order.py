@@ -1,0 +1,214 @@
+"""kd order: points permuted so that the 2^d nodes of depth d are contiguous ranges.
+
+Node k of depth d is the range [n k / 2^d, n (k + 1) / 2^d) (integer division), heap index 2^d + k.
+Every kernel below works on one subtree, so that subtrees can run on several threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_jit = njit(cache=True, nogil=True)
+
+
+@_jit
+def _swap(p, order, i, j):
+    for q in range(p.shape[1]):
+        t = p[i, q]
+        p[i, q] = p[j, q]
+        p[j, q] = t
+    t2 = order[i]
+    order[i] = order[j]
+    order[j] = t2
+
+
+@_jit
+def _select(p, order, start, stop, mid, axis):
+    """Partial sort: entries before ``mid`` are <= those from ``mid`` on, along ``axis`` (Hoare's FIND)."""
+    lo = start
+    hi = stop - 1
+    while lo < hi:
+        a = p[lo, axis]
+        b = p[(lo + hi) // 2, axis]
+        c = p[hi, axis]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i = lo
+        j = hi
+        while i <= j:
+            while p[i, axis] < pivot:
+                i += 1
+            while p[j, axis] > pivot:
+                j -= 1
+            if i <= j:
+                if i < j:
+                    _swap(p, order, i, j)
+                i += 1
+                j -= 1
+        if mid <= j:
+            hi = j
+        elif mid >= i:
+            lo = i
+        else:
+            return
+
+
+@_jit
+def split(p, order, n, top, first, last):
+    """Sort the depths ``first``..``last - 1`` below node ``top``; ``p`` and ``order`` move together."""
+    dim = p.shape[1]
+    depth = 0
+    while (2 << depth) <= top:
+        depth += 1
+    for d in range(first, last):
+        count = 1 << d
+        k0 = (top << (d - depth)) - count
+        for k in range(k0, k0 + (1 << (d - depth))):
+            start = n * k // count
+            stop = n * (k + 1) // count
+            mid = n * (2 * k + 1) // (2 * count)
+            if mid == start or mid == stop or stop - start < 2:
+                continue
+            axis = 0
+            widest = -1.0
+            for q in range(dim):
+                lo = np.inf
+                hi = -np.inf
+                for r in range(start, stop):
+                    lo = min(lo, p[r, q])
+                    hi = max(hi, p[r, q])
+                if hi - lo > widest:
+                    widest = hi - lo
+                    axis = q
+            if widest > 0.0:
+                _select(p, order, start, stop, mid, axis)
+
+
+@_jit
+def geometry(p, depth, tops, nodes, normal):
+    """Centre, box and normal matrix of every node from each of ``tops`` down to ``depth``.
+
+    nodes[z] = [centre (d), gradient (d), low (d), high (d), beta, top]: low and high are relative to
+    the centre, gradient and beta are left to `fit`. normal[z] holds the lower triangle of the Cholesky
+    factor of sum dy dy^T + ridge (row by row), or zeros where a fit would be pointless.
+    """
+    n, dim = p.shape
+    gram = np.empty((dim, dim))
+    for top in tops:
+        base = 0
+        while (2 << base) <= top:
+            base += 1
+        for d in range(base, depth + 1):
+            count = 1 << d
+            k0 = (top << (d - base)) - count
+            for k in range(k0, k0 + (1 << (d - base))):
+                start = n * k // count
+                stop = n * (k + 1) // count
+                _node_geometry(p, start, stop, nodes[count + k], normal[count + k], gram)
+
+
+@_jit
+def _node_geometry(p, start, stop, node, factor, gram):
+    dim = p.shape[1]
+    size = stop - start
+    trace = 0.0
+    for q in range(dim):
+        base = p[start, q]
+        s = 0.0
+        lo = np.inf
+        hi = -np.inf
+        for r in range(start, stop):
+            s += p[r, q] - base
+            lo = min(lo, p[r, q])
+            hi = max(hi, p[r, q])
+        centre = base + s / size
+        node[q] = centre
+        node[2 * dim + q] = lo - centre
+        node[3 * dim + q] = hi - centre
+    for q in range(dim):
+        for q2 in range(q + 1):
+            s = 0.0
+            for r in range(start, stop):
+                s += (p[r, q] - node[q]) * (p[r, q2] - node[q2])
+            gram[q, q2] = s
+        trace += gram[q, q]
+    factor[:] = 0.0
+    if size <= dim or not trace > 0.0:
+        return
+    for q in range(dim):
+        gram[q, q] += 1e-6 * trace
+    for q in range(dim):  # Cholesky, in place
+        for q2 in range(q + 1):
+            s = gram[q, q2]
+            for t in range(q2):
+                s -= gram[q, t] * gram[q2, t]
+            gram[q, q2] = np.sqrt(s) if q == q2 else s / gram[q2, q2]
+    t = 0
+    for q in range(dim):
+        for q2 in range(q + 1):
+            factor[t] = gram[q, q2]
+            t += 1
+
+
+@_jit
+def fit(p, v, depth, tops, only, nodes, normal):
+    """Least-squares gradient h of ``v`` in each node, and beta >= max(v - h . (y - centre)).
+
+    Whatever h is, v(y) <= beta + h . (y - centre) holds for the stored floats: beta is rounded up.
+    ``only`` stops at the depth of ``tops`` themselves (the few large nodes above the subtrees).
+    """
+    n, dim = p.shape
+    h = np.empty(dim)
+    for top in tops:
+        base = 0
+        while (2 << base) <= top:
+            base += 1
+        for d in range(base, (base if only else depth) + 1):
+            count = 1 << d
+            k0 = (top << (d - base)) - count
+            for k in range(k0, k0 + (1 << (d - base))):
+                z = count + k
+                start = n * k // count
+                stop = n * (k + 1) // count
+                _node_fit(p, v, start, stop, nodes[z], normal[z], h)
+
+
+@_jit
+def _node_fit(p, v, start, stop, node, factor, h):
+    dim = p.shape[1]
+    h[:] = 0.0
+    if factor[0] > 0.0:
+        base = v[start]
+        for r in range(start, stop):
+            w = v[r] - base
+            for q in range(dim):
+                h[q] += (p[r, q] - node[q]) * w
+        t = 0
+        for q in range(dim):  # L z = r
+            for q2 in range(q):
+                h[q] -= factor[t] * h[q2]
+                t += 1
+            h[q] /= factor[t]
+            t += 1
+        for q in range(dim - 1, -1, -1):  # L^T h = z
+            for q2 in range(q + 1, dim):
+                h[q] -= factor[q2 * (q2 + 1) // 2 + q] * h[q2]
+            h[q] /= factor[q * (q + 1) // 2 + q]
+            if not abs(h[q]) < 1e150:
+                h[:] = 0.0
+                break
+    beta = -np.inf
+    high = -np.inf
+    size = 0.0
+    for r in range(start, stop):
+        w = v[r]
+        high = max(high, w)
+        size = max(size, abs(w))
+        for q in range(dim):
+            w -= h[q] * (p[r, q] - node[q])
+        beta = max(beta, w)
+    for q in range(dim):
+        node[dim + q] = h[q]
+        size += abs(h[q]) * max(-node[2 * dim + q], node[3 * dim + q])
+    node[4 * dim] = beta + (4.0 * dim + 8.0) * 2.0**-53 * size
+    node[4 * dim + 1] = high
