@@ -1,7 +1,7 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
-from transport._cost import PointCloud
 from transport._exact_certificate import ExactCertificate
+from transport._points import PointCloud
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
 from transport._solver.base import Coupling, Progress, Solver

@@ -1,7 +1,4 @@
-"""Costs, by what they can do: entries, row blocks, c-transform. A matrix, or points and a metric.
-
-A cost never hands out more than it is asked for: `PointCloud` does not form the n x m matrix.
-"""
+"""Costs, by what they can do: entries, row blocks, c-transform. Here: the protocol and the stored matrix."""
 
 from __future__ import annotations
 
@@ -9,13 +6,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from transport.internal import as_points, check_choice, check_positive, kernels, namespace, to_numpy
-
-METRICS = ("euclidean", "cityblock", "chebyshev")
+from transport.internal import kernels
 
 
 class Cost(Protocol):
@@ -125,131 +120,3 @@ class Matrix:
     def transpose(self) -> Matrix:
         """C^T (copied: the kernels want contiguous rows)."""
         return Matrix(np.ascontiguousarray(self.values.T))
-
-
-class PointCloud:
-    """The cost d(x_i, y_j)^power between two sets of points; the n x m matrix is never formed.
-
-    Parameters
-    ----------
-    x : array, shape (n, d) or (n,)
-    y : array, shape (m, d) or (m,)
-    cost : {"sqeuclidean", "euclidean", "cityblock", "chebyshev"}
-        Names as in `scipy.spatial.distance`; "sqeuclidean" is "euclidean" with power 2.
-    power : float
-        Exponent > 0 on the distance (keyword only).
-
-    Raises
-    ------
-    ValueError
-        Empty or non-finite points, differing dimensions, unknown cost, power not positive, or a cost
-        outside the range of float64.
-
-    Examples
-    --------
-    >>> import transport as tp
-    >>> tp.PointCloud([[0.0, 0.0]], [[3.0, 4.0]], "euclidean").block(0, 1)
-    array([[5.]])
-    """
-
-    has_forbidden = False
-
-    def __init__(self, x: Any, y: Any, cost: str = "sqeuclidean", *, power: float = 1.0) -> None:
-        check_choice(cost, "cost", ("sqeuclidean", *METRICS))
-        power = check_positive(power, "power")
-        xp = namespace(x, y)
-        self.like = x
-        self.x = np.ascontiguousarray(to_numpy(as_points(x, "x", xp=xp)))
-        self.y = np.ascontiguousarray(to_numpy(as_points(y, "y", xp=xp)))
-        if self.x.shape[1] != self.y.shape[1]:
-            raise ValueError(
-                f"x has dimension {self.x.shape[1]} and y has {self.y.shape[1]}; they must live in one space"
-            )
-        self.metric = "euclidean" if cost == "sqeuclidean" else cost
-        self.power = 2.0 * power if cost == "sqeuclidean" else power
-        self._fit_scale()
-
-    def _fit_scale(self) -> None:
-        """Scale extreme coordinates by a power of two (exact), so that squares stay in range."""
-        top = np.maximum(self.x.max(axis=0), self.y.max(axis=0))
-        bottom = np.minimum(self.x.min(axis=0), self.y.min(axis=0))
-        half_extent = float(np.max(top / 2 - bottom / 2))
-        self._factor = 1.0
-        if half_extent > 0 and not 1e-75 < half_extent < 1e75:
-            exponent = math.frexp(half_extent)[1]
-            self.x = np.ldexp(self.x, -exponent)
-            self.y = np.ldexp(self.y, -exponent)
-            half_extent = math.ldexp(half_extent, -exponent)
-            log2_factor = exponent * self.power
-            if abs(log2_factor) > 1000:
-                raise ValueError(
-                    f"costs of about 2^{log2_factor:.0f} do not fit in float64; "
-                    f"multiply x and y by 2.0**{-exponent} and scale the answer back"
-                )
-            self._factor = 2.0**log2_factor
-        dim = self.x.shape[1]
-        diameter = 2 * half_extent * (1.0 if self.metric == "chebyshev" else float(dim))
-        self._magnitude = diameter**self.power * self._factor
-        if not math.isfinite(self._magnitude):
-            raise ValueError("the largest cost overflows float64; scale x and y down")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, m)."""
-        return self.x.shape[0], self.y.shape[0]
-
-    @property
-    def dim(self) -> int:
-        """Dimension of the space."""
-        return int(self.x.shape[1])
-
-    @property
-    def magnitude(self) -> float:
-        """An upper bound of the costs."""
-        return self._magnitude
-
-    @property
-    def relative_error(self) -> float:
-        """Rounding of differences, sum, root and power: (d + 4) * (1 + power) * eps."""
-        return (self.dim + 4.0) * (1.0 + self.power) * 2.0**-52
-
-    @property
-    def is_one_dimensional(self) -> bool:
-        """Points on a line with a convex cost: the sorted coupling is optimal."""
-        return self.dim == 1 and self.power >= 1
-
-    def _kernel_args(self) -> tuple[np.ndarray, np.ndarray, int, float]:
-        return self.x, self.y, METRICS.index(self.metric), self.power
-
-    def entries(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """C[rows, cols], shape (k,); direct differences, never the expanded square."""
-        values = kernels("transport", np).entries_points(*self._kernel_args(), rows, cols)
-        return values * self._factor if self._factor != 1.0 else values
-
-    def block(self, start: int, stop: int) -> np.ndarray:
-        """C[start:stop], shape (stop - start, m)."""
-        values = kernels("transport", np).block_points(*self._kernel_args(), start, stop)
-        return values * self._factor if self._factor != 1.0 else values
-
-    def c_transform(self, f: np.ndarray) -> np.ndarray:
-        """g_j = min_i C_ij - f_i, rounded down. O(n m d) time, O(block) memory."""
-        n, m = self.shape
-        g = np.full(m, np.inf)
-        for start, stop in row_blocks(n, m):
-            values = self.block(start, stop)
-            values -= f[start:stop, None]
-            np.minimum(g, values.min(axis=0), out=g)
-        return np.nextafter(g, -np.inf)
-
-    def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """f_i = min_j C_ij - g_j for the given rows, rounded down."""
-        return self._with(self.y, self.x[rows]).c_transform(g)
-
-    def transpose(self) -> PointCloud:
-        """The same cost seen from y."""
-        return self._with(self.y, self.x)
-
-    def _with(self, x: np.ndarray, y: np.ndarray) -> PointCloud:
-        other = object.__new__(PointCloud)
-        other.__dict__.update(self.__dict__, x=x, y=y)
-        return other

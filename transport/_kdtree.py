@@ -74,7 +74,9 @@ class KdTree:
         nodes = np.zeros((2 << self.depth, 4 * d + 2))
         normal = np.zeros((2 << self.depth, d * (d + 1) // 2))
         top = min(TOP, self.depth)
-        tasks = [(self.points, self.depth, np.array([(1 << top) + k]), nodes, normal) for k in range(1 << top)]
+        tasks = [
+            (self.points, self.depth, np.array([(1 << top) + k]), nodes, normal) for k in range(1 << top)
+        ]
         tasks += [(self.points, k, np.arange(1 << k, 2 << k), nodes, normal) for k in range(top)]
         run_tasks(kd_order.geometry, tasks, threads=n > SMALL)
         return nodes, normal

@@ -31,7 +31,9 @@ def _get_pool() -> ThreadPoolExecutor:
     return _pool
 
 
-def run_tasks(task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *, threads: bool = True) -> None:
+def run_tasks(
+    task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], *, threads: bool = True
+) -> None:
     """``task(*args)`` for each element of ``arguments``, on all cores unless ``threads`` is False.
 
     The first exception is raised here; tasks must not submit tasks.

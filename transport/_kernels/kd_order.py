@@ -67,7 +67,7 @@ def split(p, order, n, top, first, last):
             start = n * k // count
             stop = n * (k + 1) // count
             mid = n * (2 * k + 1) // (2 * count)
-            if mid == start or mid == stop or stop - start < 2:
+            if stop - start < 2:
                 continue
             axis = 0
             widest = -1.0

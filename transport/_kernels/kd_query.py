@@ -17,7 +17,7 @@ Kernels are made for a dimension and a cost: constants there are worth a factor 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -172,7 +172,7 @@ def _bound(x, i, nodes, z, dim, kind, metric, power):
     return _bound_other(x, i, nodes, z, dim, metric, power)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _make(fixed_dim: int, kind: int, fixed_metric: int) -> Callable[..., int]:
     @_jit
     def search(x, start, stop, limit, y, v, nodes, depth, metric, power, cols, vals, counts):

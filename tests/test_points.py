@@ -1,0 +1,104 @@
+"""Point clouds: kd order, proved searches and the c-transform, against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from transport import PointCloud
+from transport._kdtree import KdTree, depth_for
+from transport._points import METRICS
+
+COSTS = [
+    ("sqeuclidean", 1.0),
+    ("euclidean", 1.0),
+    ("euclidean", 1.5),
+    ("euclidean", 3.0),
+    ("euclidean", 0.5),
+    ("cityblock", 1.0),
+    ("cityblock", 2.0),
+    ("cityblock", 0.3),
+    ("chebyshev", 1.0),
+    ("chebyshev", 0.5),
+]
+
+
+def cloud(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
+    """Points of a named shape, shape (n, d)."""
+    x = rng.random((n, d))
+    if kind == "lattice":
+        return np.round(4 * x)
+    if kind == "collinear":
+        return x[:, :1] * np.arange(1.0, d + 1)
+    if kind == "mixed":
+        return np.round(x) + 1e-8 * x
+    if kind == "outlier":
+        x[0] = 1e7
+    if kind == "equal":
+        return np.ones((n, d))
+    return x
+
+
+KINDS = ["uniform", "lattice", "collinear", "mixed", "outlier", "equal"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100, 1000])
+def test_kd_nodes_are_nested_ranges_split_at_the_median(n):
+    x = np.random.default_rng(n).normal(size=(n, 3))
+    tree = KdTree.build(x)
+    assert np.array_equal(tree.points, x[tree.order])
+    assert sorted(tree.order) == list(range(n))
+    assert np.array_equal(tree.order[tree.inverse], np.arange(n))
+    for d in range(depth_for(n)):
+        for k in range(1 << d):
+            low, mid, high = (n * t // (2 << d) for t in (2 * k, 2 * k + 1, 2 * k + 2))
+            left, right = tree.points[low:mid], tree.points[mid:high]
+            assert any(left[:, q].max() <= right[:, q].min() for q in range(3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("cost", "power"), COSTS)
+def test_search_finds_exactly_what_brute_force_finds(kind, cost, power):
+    rng = np.random.default_rng([KINDS.index(kind), COSTS.index((cost, power))])
+    for d, n, m in [(2, 40, 300), (1, 20, 70), (3, 30, 400), (5, 20, 200), (2, 3, 5)]:
+        x, y = cloud(kind, n, d, rng), cloud(kind, m, d, rng)
+        points = PointCloud(x, y, cost, power=power)
+        tree = KdTree.build(points.y)
+        matrix = points.block(0, n)
+        for v in (np.zeros(m), rng.random(m), (y**2).sum(1) - y[:, 0], 1e14 * rng.random(m)):
+            fitted = tree.fit(v[tree.order])
+            values = matrix - v
+            found, _ = fitted.search(points.x, 4, metric=METRICS.index(points.metric), power=points.power)
+            best = np.sort(values, axis=1)[:, :4]
+            assert np.array_equal(found.vals, best)
+            assert np.array_equal(np.take_along_axis(values, tree.order[found.cols], 1), best)
+            limit = np.median(values, axis=1)
+            found, _ = fitted.search(
+                points.x, m, metric=METRICS.index(points.metric), power=points.power, limit=limit
+            )
+            assert np.array_equal(found.counts, (values < limit[:, None]).sum(1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("cost", "power"), [COSTS[0], COSTS[1], COSTS[5], COSTS[4]])
+def test_c_transform_is_the_brute_force_one_to_the_last_bit(kind, cost, power, monkeypatch):
+    rng = np.random.default_rng(KINDS.index(kind))
+    x, y = cloud(kind, 300, 2, rng), cloud(kind, 400, 2, rng)
+    points = PointCloud(x, y, cost, power=power)
+    matrix = points.block(0, 300)
+    f = rng.random(300) - x[:, 0]
+    f[3] = -np.inf
+    g = points.c_transform(f)
+    assert np.array_equal(g, np.nextafter((matrix - f[:, None]).min(0), -np.inf))
+    back = points.transpose().c_transform(g)
+    assert np.array_equal(back, np.nextafter((matrix - g).min(1), -np.inf))
+
+
+def test_search_is_logarithmic_on_a_transport_potential():
+    """The first-order correction at work: without it the searches below take thousands of evaluations."""
+    rng = np.random.default_rng(0)
+    x = rng.random((20_000, 2))
+    tree = KdTree.build(x + 5.0)
+    shifted = tree.fit(10 * tree.points.sum(1))  # the potential of a translation by (5, 5)
+    _, work = shifted.search(KdTree.build(x).points, 1, metric=0, power=2.0)
+    assert work / 20_000 < 150
