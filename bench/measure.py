@@ -1,0 +1,53 @@
+"""Timing that is fair on a noisy machine: same process, same data, interleaved, medians."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of every repetition, and what the last one returned."""
+
+    seconds: tuple[float, ...]
+    answer: Any
+
+    @property
+    def median(self) -> float:
+        """Median seconds."""
+        return statistics.median(self.seconds)
+
+
+def interleaved(
+    rivals: Mapping[str, Callable[[], Any]], *, repeats: int = 5, warm_up: bool = True, budget: float = 60.0
+) -> dict[str, Timing]:
+    """Time each rival ``repeats`` times, in turns, after one untimed call each (compilation, caches).
+
+    A rival that has used up ``budget`` seconds is not called again; slow ones thus get fewer repetitions.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    answers: dict[str, Any] = {}
+    if warm_up:
+        for call in rivals.values():
+            call()
+    for _ in range(repeats):
+        for name, call in rivals.items():
+            if seconds[name] and sum(seconds[name]) > budget:
+                continue
+            gc.collect()
+            start = time.perf_counter()
+            answers[name] = call()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(seconds[name]), answers[name]) for name in rivals}
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,112 @@
+"""The command lines as a person uses them: output, files, one-line errors with exit code 2."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*args, cwd=ROOT, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=None,
+        timeout=120,
+        **kwargs,
+    )
+
+
+@pytest.fixture
+def clouds(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 2)), rng.standard_normal((50, 2)) + [3, 0]
+    np.save(tmp_path / "x.npy", x)
+    np.savetxt(tmp_path / "y.csv", y, delimiter=",", header="a,b", comments="")
+    return tmp_path, x, y
+
+
+def test_transport_table_plan_and_picture(clouds):
+    folder, x, y = clouds
+    done = run(
+        "transport",
+        folder / "x.npy",
+        folder / "y.csv",
+        "--plan",
+        folder / "plan.npz",
+        "--plot",
+        folder / "plan.png",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "certified" in done.stdout
+    value = float(done.stdout.split()[1])
+    with np.load(folder / "plan.npz") as plan:
+        cost = ((x[plan["rows"]] - y[plan["cols"]]) ** 2).sum(axis=1)
+        assert value == pytest.approx(float(np.sqrt((plan["mass"] * cost).sum())), rel=1e-12)
+    assert (folder / "plan.png").stat().st_size > 10_000
+
+
+def test_transport_json_brackets_scipys_value(clouds):
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    folder, x, y = clouds
+    np.save(folder / "z.npy", y[:40])
+    done = run("transport", folder / "x.npy", folder / "z.npy", "--p", "1", "--json")
+    facts = json.loads(done.stdout)
+    cost = cdist(x, y[:40])
+    assert facts["lower"] <= facts["distance"] <= facts["upper"]
+    assert facts["distance"] == pytest.approx(cost[linear_sum_assignment(cost)].mean(), rel=1e-12)
+    assert facts["status"] == "OPTIMAL"
+
+
+def test_divergences_table(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([1.0, 1.0, 2.0]))
+    np.save(tmp_path / "q.npy", np.array([0.0, 1.0, 1.0]))
+    done = run("divergences", tmp_path / "p.npy", tmp_path / "q.npy")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert "infinite: P has mass where Q has none" in rows["KL(P||Q)"]
+    assert float(rows["TV"].split()[1]) == pytest.approx(0.25)
+    assert float(rows["W1"].split()[1]) == pytest.approx(0.25)
+    table = json.loads(run("divergences", tmp_path / "p.npy", tmp_path / "q.npy", "--json").stdout)
+    assert table["KL(P||Q)"]["value"] == "inf"
+    assert table["W1"]["lower"] <= 0.25 <= table["W1"]["upper"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("transport", "missing.npy", "missing.npy"), "missing.npy does not exist"),
+        (("transport", "{x}", "{x}", "--p", "0.5"), "--p = 0.5"),
+        (("transport", "{x}"), "required"),
+        (("divergences", "{x}", "{short}"), "shape"),
+        (("divergences", "demo", "--digits", "3"), "two digits"),
+        (("divergences", "demo", "--digits", "3,12"), "0 to 9"),
+    ],
+)
+def test_errors_are_one_line_and_exit_2(tmp_path, arguments, word):
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    np.save(tmp_path / "short.npy", np.ones(2))
+    places = {"x": tmp_path / "x.npy", "short": tmp_path / "short.npy"}
+    done = run(*(a.format(**places) for a in arguments))
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_demo_draws_and_certifies(tmp_path):
+    done = run("divergences", "demo", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    for word in ("KL(P||Q)", "certified in", "Try next"):
+        assert word in done.stdout
+    assert (tmp_path / "out" / "digits.png").stat().st_size > 50_000
