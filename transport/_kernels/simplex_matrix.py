@@ -114,8 +114,8 @@ def price_rows(c, f, g, start, stop, cols, count):
 
 
 @_jit
-def crossing(c, sources, sinks, start, stop, cols, count):
-    """Rows start:stop among ``sources``: the p cheapest finite entries into ``sinks``."""
+def crossing(c, f, g, sources, sinks, limit, start, stop, cols, count):
+    """Rows start:stop among ``sources``: the p cheapest finite c_ij - f_i - g_j <= limit into ``sinks``."""
     m = c.shape[1]
     p = cols.shape[1]
     vals = np.empty(p)
@@ -123,8 +123,8 @@ def crossing(c, sources, sinks, start, stop, cols, count):
         k = 0
         if sources[i]:
             for j in range(m):
-                r = c[i, j]
-                if sinks[j] and r < np.inf and (k < p or r < vals[p - 1]):
+                r = (c[i, j] - f[i]) - g[j]
+                if sinks[j] and r <= limit and r < np.inf and (k < p or r < vals[p - 1]):
                     if k < p:
                         q = k
                         k += 1

@@ -43,7 +43,10 @@ class Start:
 
 
 class Oracle(Protocol):
-    """All arcs of one problem, behind prices. Sources and sinks all carry mass."""
+    """All arcs of one problem, behind prices. Sources and sinks all carry mass.
+
+    `cross` is called only if costs are forbidden or so huge that the core first does without them.
+    """
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,7 +55,12 @@ class Oracle(Protocol):
 
     @property
     def has_forbidden(self) -> bool:
-        """Whether some cost is +inf; if not, `cross` is never called."""
+        """Whether some cost is +inf."""
+        ...
+
+    @property
+    def magnitude(self) -> float:
+        """An upper bound of the finite |c_ij|; only its order of magnitude matters."""
         ...
 
     def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
@@ -71,6 +79,9 @@ class Oracle(Protocol):
         """
         ...
 
-    def cross(self, sources: np.ndarray, sinks: np.ndarray) -> Slices[Arcs]:
-        """Some finite-cost arcs from ``sources`` to ``sinks`` (boolean masks); empty only if none."""
+    def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
+        """Some arcs from ``sources`` to ``sinks`` (boolean masks); empty only if there is none.
+
+        Counted are arcs with finite c_ij - start.f_i - start.g_j <= limit (limit may be inf).
+        """
         ...

@@ -1,0 +1,98 @@
+"""The pricing oracle of a stored cost matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.scan import scan
+
+SHORTLIST = 10
+PER_ROW = 8
+
+
+class MatrixOracle:
+    """Prices every entry of a C-contiguous float64 matrix; +inf is a forbidden arc.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, m)
+    has_forbidden : bool
+    magnitude : float
+        Largest finite \\|c_ij\\|.
+    g : ndarray, shape (m,), optional
+        Potentials to start from (a warm start); the column minima by default.
+    """
+
+    def __init__(
+        self, values: np.ndarray, has_forbidden: bool, magnitude: float, *, g: np.ndarray | None = None
+    ) -> None:
+        self.values = values
+        self.has_forbidden = has_forbidden
+        self.magnitude = magnitude
+        self.g = g
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        n, m = self.values.shape
+        return n, m
+
+    def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """c[rows, cols]."""
+        return self.values[rows, cols]
+
+    def start(self) -> Slices[Start]:
+        """Column minima, row minima, column minima again; the 10 nearest of every row and column."""
+        from transport._kernels import simplex_matrix as k
+
+        c = self.values
+        n, m = c.shape
+        g = c.min(axis=0) if self.g is None else self.g
+        g = np.where(np.isfinite(g), g, 0.0)
+        cols = np.zeros((n, min(SHORTLIST, m)), np.int64)
+        in_row = np.empty(cols.shape)
+        yield from scan(lambda i, j: k.nearest_in_rows(c, g, i, j, cols, in_row), n, m)
+        f = np.where(np.isfinite(in_row[:, 0]), in_row[:, 0], 0.0)
+        rows = np.zeros((m, min(SHORTLIST, n)), np.int64)
+        in_col = np.empty(rows.shape)
+        yield from scan(lambda i, j: k.nearest_in_cols(c, f, i, j, rows, in_col), m, n, align=k.CHUNK)
+        g = np.where(np.isfinite(in_col[:, 0]), in_col[:, 0], 0.0)
+        source = np.concatenate([np.repeat(np.arange(n), cols.shape[1]), rows.ravel()])
+        sink = np.concatenate([cols.ravel(), np.repeat(np.arange(m), rows.shape[1])])
+        finite = np.isfinite(np.concatenate([in_row.ravel(), in_col.ravel()]))
+        if not finite.all():
+            source, sink = source[finite], sink[finite]
+        return Start(source, sink, f, g)
+
+    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
+        """One pass over the matrix; at most 8 arcs a row."""
+        from transport._kernels import simplex_matrix as k
+
+        return (
+            yield from self._rows(
+                lambda i, j, cols, count: k.price_rows(self.values, f, g, i, j, cols, count)
+            )
+        )
+
+    def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
+        """One pass over the rows of ``sources``."""
+        from transport._kernels import simplex_matrix as k
+
+        return (
+            yield from self._rows(
+                lambda i, j, cols, count: k.crossing(
+                    self.values, start.f, start.g, sources, sinks, limit, i, j, cols, count
+                )
+            )
+        )
+
+    def _rows(self, kernel: Callable[[int, int, np.ndarray, np.ndarray], object]) -> Slices[Arcs]:
+        n, m = self.shape
+        cols = np.empty((n, min(PER_ROW, m)), np.int64)
+        count = np.zeros(n, np.int64)
+        yield from scan(lambda i, j: kernel(i, j, cols, count), n, m)
+        rows, which = np.nonzero(np.arange(cols.shape[1]) < count[:, None])
+        return rows, cols[rows, which]
