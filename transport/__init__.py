@@ -1,5 +1,6 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
+from transport._colour import palette, transfer_colours
 from transport._exact_certificate import ExactCertificate
 from transport._points import PointCloud
 from transport._solution import Potentials, Solution, Status
@@ -18,5 +19,7 @@ __all__ = [
     "Solution",
     "Solver",
     "Status",
+    "palette",
     "solve",
+    "transfer_colours",
 ]

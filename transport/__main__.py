@@ -13,6 +13,7 @@ _EXAMPLES = """examples:
   python -m transport a.csv b.csv                 W2 between two point sets, one point a row
   python -m transport a.png b.png --p 1           W1 between two images, masses on pixels, unit: one pixel
   python -m transport a.npy b.npy --plan plan.npz --plot plan.png
+  python -m transport colours photo.jpg style.jpg --out after.png
   python -m transport critic a.npy b.npy --plot critic.png
 """
 
@@ -49,6 +50,10 @@ def main(argv: Sequence[str]) -> int:
         from transport._critic_cli import main as critic_main
 
         return critic_main(argv[1:])
+    if argv and argv[0] == "colours":
+        from transport._colour import main as colour_main
+
+        return colour_main(list(argv[1:]))
     args = _parser().parse_args(argv)
     import transport as tp
     from transport.internal import check_exponent

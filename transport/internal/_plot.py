@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from transport._solution import Solution
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """matplotlib.pyplot without a display, or a ValueError that says what to install."""
     try:
         import matplotlib
     except ImportError:
@@ -47,7 +48,7 @@ def interpolate(p: Measure, q: Measure, solution: Solution, t: float) -> np.ndar
 
 def draw_plan(p: Measure, q: Measure, solution: Solution, path: str | Path, *, title: str = "") -> None:
     """Draw the plan between two measures in the plane (or on a line) to an image file."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(6, 6), layout="constrained")
     _plan_panel(axis, p, q, solution)
     axis.set_title(title)
@@ -86,7 +87,7 @@ def _in_plane(points: np.ndarray) -> np.ndarray:
 
 def draw_digits(p: Measure, q: Measure, solution: Solution, path: str | Path, *, title: str = "") -> None:
     """Two images, the plan between them, and the displacement interpolation, on one sheet."""
-    plt = _pyplot()
+    plt = pyplot()
     figure = plt.figure(figsize=(11, 7.2), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.2, 1])
     first, middle, last = top.subplots(1, 3, width_ratios=[1, 1.25, 1])
