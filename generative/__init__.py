@@ -2,5 +2,72 @@
 
 from generative import ops
 from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, value_and_grad
+from generative._critic import NetCritic
+from generative._fit import Run, fit
+from generative._models import GAN, WGAN
+from generative._nets import (
+    MLP,
+    Activation,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Layer,
+    LayerNorm,
+    Reshape,
+    Sequential,
+)
+from generative._objectives import (
+    bernoulli_log_likelihood,
+    categorical_log_likelihood,
+    elbo,
+    gan_value,
+    gaussian_kl,
+    gaussian_log_likelihood,
+    generator_cost,
+    gradient_penalty,
+    logistic_cost,
+    wgan_value,
+)
+from generative._optim import SGD, Adam, LinearDecay, RMSProp
+from generative._vae import VAE
 
-__all__ = ["custom_vjp", "grad", "hvp", "no_grad", "ops", "stop_gradient", "value_and_grad"]
+__all__ = [
+    "Activation",
+    "Adam",
+    "BatchNorm",
+    "Conv",
+    "ConvTranspose",
+    "Dense",
+    "GAN",
+    "Layer",
+    "LayerNorm",
+    "LinearDecay",
+    "MLP",
+    "NetCritic",
+    "RMSProp",
+    "Reshape",
+    "Run",
+    "SGD",
+    "Sequential",
+    "VAE",
+    "WGAN",
+    "bernoulli_log_likelihood",
+    "categorical_log_likelihood",
+    "custom_vjp",
+    "elbo",
+    "fit",
+    "gan_value",
+    "gaussian_kl",
+    "gaussian_log_likelihood",
+    "generator_cost",
+    "grad",
+    "gradient_penalty",
+    "hvp",
+    "logistic_cost",
+    "no_grad",
+    "ops",
+    "stop_gradient",
+    "value_and_grad",
+    "wgan_value",
+]

@@ -1,3 +1,3 @@
-from generative._kernels.reference import activation_slope, bias_activation, pair_swap
+from generative._kernels.reference import activation_slope, adam, bias_activation, pair_swap
 
-__all__ = ["activation_slope", "bias_activation", "pair_swap"]
+__all__ = ["activation_slope", "adam", "bias_activation", "pair_swap"]

@@ -42,3 +42,24 @@ def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
     half = x.shape[-1] // 2
     a, b = x[..., :half], x[..., half:]
     return xp.concat([xp.where(keep, a, b), xp.where(keep, b, a)], axis=-1)
+
+
+def adam(
+    g: Any,
+    params: Any,
+    m: Any,
+    v: Any,
+    *,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    unbias: float,
+    eps: float,
+    shrink: float,
+    xp: ModuleType,
+) -> tuple[Any, Any, Any]:
+    """New (params, m, v) of Adam on flat arrays; ``rate`` and ``unbias`` hold the bias corrections."""
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * (g * g)
+    step = rate * m / (xp.sqrt(v * unbias) + eps)
+    return params - step - shrink * params, m, v

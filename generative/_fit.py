@@ -1,0 +1,321 @@
+"""The loop: learn, look, save, stop. It prints nothing; `callback` hears everything."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from generative import _checkpoint, _monitor
+from generative._data import Source
+from generative._random import SAMPLE, STEP, Key, Place, key_of, stream
+from transport.internal import check_choice, check_count, namespace
+
+Record = dict[str, float]
+_LOG_EVERY = 10  # steps between looks at the losses: each look waits for the device
+_RUNAWAY = 1e8  # no useful parameter is this large
+
+
+@dataclass
+class Run:
+    """A model in training or trained; what `fit` returns.
+
+    Attributes
+    ----------
+    model : GAN, WGAN or VAE
+    history : list of dict
+        One record every ten steps (losses), and more in it at ``eval_every``: ``w1``, ``w2`` (exact,
+        between samples of the model and held-out data), ``w1_floor``, ``w2_floor`` (real against real), and
+        what the model's ``evaluate`` adds.
+    step : int
+        Steps made.
+    status : {"finished", "interrupted", "diverged", "stopped"}
+        "stopped": by the callback.
+    message : str
+        What happened, in words.
+    """
+
+    model: Any
+    state: Any
+    key: Key
+    step: int
+    shape: tuple[int, ...]
+    options: dict[str, Any]
+    history: list[Record] = field(default_factory=list)
+    status: str = "finished"
+    message: str = ""
+    source: Source | None = field(default=None, repr=False)
+
+    def sample(self, n: int, *, labels: Any = None, rng: int | np.random.Generator | None = None) -> Any:
+        """``n`` samples of the model, shaped as the data; the same ones each time unless ``rng`` is given.
+
+        Parameters
+        ----------
+        labels : array of int, shape (n,), optional
+            Of a conditional model; uniform if not given.
+        """
+        n = check_count(n, "n")
+        key = self.key if rng is None else key_of(rng)
+        made = self.model.sample(self.state, n, stream(key, SAMPLE), labels=labels)
+        return namespace(made).reshape(made, (n, *self.shape))
+
+    def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """``(steps, values)`` of one quantity of the history."""
+        pairs = [(record["step"], record[name]) for record in self.history if name in record]
+        if not pairs:
+            known = sorted({key for record in self.history for key in record})
+            raise KeyError(f"{name!r} is not in the history; it holds {', '.join(known)}")
+        steps, values = zip(*pairs, strict=True)
+        return np.array(steps), np.array(values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint: whole or not at all, whatever happens meanwhile."""
+        meta = {
+            "model": repr(self.model),
+            "key": list(self.key),
+            "step": self.step,
+            "shape": list(self.shape),
+            "options": self.options,
+            "history": self.history,
+            "status": self.status,
+            "message": self.message,
+        }
+        _checkpoint.write(path, self.state, meta)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], model: Any, data: Any = None, *, holdout: Any = None) -> Run:
+        """The run saved at ``path``.
+
+        Parameters
+        ----------
+        model : GAN, WGAN or VAE
+            Built as it was when saved; another one is refused.
+        data, holdout : optional
+            As given to `fit`; needed to resume, not to sample.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or belongs to another model.
+        """
+        arrays, meta = _checkpoint.read(path)
+        if meta["model"] != repr(model):
+            raise ValueError(
+                f"{path} holds {meta['model']}, not {model!r}; build the model it was saved from"
+            )
+        key, shape, options = tuple(meta["key"]), tuple(meta["shape"]), meta["options"]
+        source = None
+        if data is not None:
+            source = _source(data, holdout, key, options)
+        blank = Source(np.zeros((2, *shape)), holdout=0.5, batch_size=1, key=key, dtype=options["dtype"])
+        place = (source or blank).place
+        form = model.begin(blank, key)
+        state = _checkpoint.refill(form, {name: _restored(x, place) for name, x in arrays.items()})
+        return cls(
+            model,
+            state,
+            key,
+            shape=shape,
+            options=options,
+            source=source,
+            step=meta["step"],
+            history=meta["history"],
+            status=meta["status"],
+            message=meta["message"],
+        )
+
+    def resume(self, steps: int, **options: Any) -> Run:
+        """The run after ``steps`` more steps; ``callback``, ``checkpoint``, ``eval_every`` as in `fit`.
+
+        Bitwise what one longer run would have given, on the CPU.
+        """
+        if self.source is None:
+            raise ValueError("this run has no data; load it with Run.load(path, model, data)")
+        run = replace(self, history=list(self.history), status="finished", message="")
+        return _Loop(run, **{**_WATCH, **options}).until(self.step + check_count(steps, "steps", 0))
+
+
+_WATCH: dict[str, Any] = {
+    "callback": None,
+    "checkpoint": None,
+    "checkpoint_every": None,
+    "eval_every": None,
+    "eval_size": 512,
+}
+
+
+def _restored(x: np.ndarray, place: Place) -> Any:
+    return int(x) if x.dtype.kind in "iu" and x.ndim == 0 else place.put(x)
+
+
+def _source(data: Any, holdout: Any, key: Key, options: dict[str, Any]) -> Source:
+    return Source(data, holdout=holdout, batch_size=options["batch_size"], key=key, dtype=options["dtype"])
+
+
+def fit(
+    model: Any,
+    data: Any,
+    *,
+    steps: int,
+    batch_size: int = 256,
+    rng: int | np.random.Generator = 0,
+    holdout: Any = None,
+    dtype: str = "float32",
+    callback: Callable[[Record], Any] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    eval_every: int | None = None,
+    eval_size: int = 512,
+) -> Run:
+    """Train ``model`` on ``data``.
+
+    Parameters
+    ----------
+    model : GAN, WGAN or VAE
+    data : array (n,) or (n, ...), pair (array, labels), or callable ``(rng, n) -> array``
+        On the GPU if the array is CuPy's: everything then happens there.
+    steps : int
+        Generator (or autoencoder) updates.
+    batch_size : int
+        Samples an update; all of them if there are fewer.
+    rng : int or numpy.random.Generator
+        The same seed gives the same run, bit by bit, on the CPU.
+    holdout : None, float, or array
+        Share kept from training, or samples given apart; None keeps a tenth.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    callback : callable, optional
+        ``callback(record)`` each time the history grows; a true answer stops the run.
+    checkpoint : path, optional
+        Written at the end, when interrupted, and every ``checkpoint_every`` steps (default: a tenth of
+        ``steps``); see `Run.load`.
+    eval_every : int, optional
+        Steps between measurements on held-out data: exact W₁ and W₂, their real-vs-real floor, and what the
+        model adds. None: never.
+    eval_size : int
+        Samples for a measurement.
+
+    Returns
+    -------
+    Run
+        Also after Ctrl-C ("interrupted") or divergence ("diverged": the last good parameters are kept).
+
+    Raises
+    ------
+    ValueError
+        If model and data do not fit together, or the data are not finite.
+
+    Examples
+    --------
+    >>> from generative import MLP, WGAN
+    >>> data = np.random.default_rng(0).normal(size=(256, 2))
+    >>> run = fit(WGAN(MLP(2, 16, 2), MLP(2, 16, 1), k=1), data, steps=10, rng=0)
+    >>> run.step, run.status, run.sample(3).shape
+    (10, 'finished', (3, 2))
+    """
+    steps = check_count(steps, "steps", 0)
+    options = {
+        "batch_size": check_count(batch_size, "batch_size"),
+        "dtype": check_choice(dtype, "dtype", ("float32", "float64")),
+    }
+    key = key_of(rng)
+    source = _source(data, holdout, key, options)
+    run = Run(model, model.begin(source, key), key, 0, source.shape, options, source=source)
+    watch: dict[str, Any] = {
+        "callback": callback,
+        "checkpoint": checkpoint,
+        "checkpoint_every": checkpoint_every or max(1, steps // 10),
+        "eval_every": eval_every,
+        "eval_size": check_count(eval_size, "eval_size"),
+    }
+    return _Loop(run, **watch).until(steps)
+
+
+@dataclass
+class _Loop:
+    run: Run
+    callback: Any
+    checkpoint: Any
+    checkpoint_every: int | None
+    eval_every: int | None
+    eval_size: int
+    good: tuple[int, Any] = (0, None)
+    floor: Record | None = None
+
+    def until(self, last: int) -> Run:
+        """Steps until ``last``; every way out leaves a good state and, if asked for, a checkpoint."""
+        run = self.run
+        self.good = (run.step, run.state)
+        try:
+            while run.step < last and not self._after(self._advance(), last):
+                pass
+        except KeyboardInterrupt:
+            run.status = "interrupted"
+            run.message = f"interrupted after step {run.step}; resume(steps) goes on from there"
+        if self.checkpoint is not None:
+            run.save(self.checkpoint)
+        return run
+
+    def _advance(self) -> dict[str, Any]:
+        run = self.run
+        assert run.source is not None
+        with np.errstate(all="ignore"):  # overflow shows as a non-finite loss, which `_after` reports
+            state, metrics = run.model.step(run.state, run.source, run.step, stream(run.key, STEP, run.step))
+        # One assignment: an interrupt between two would leave a state that is not the step's.
+        run.__dict__.update(state=state, step=run.step + 1)
+        return metrics
+
+    def _after(self, metrics: dict[str, Any], last: int) -> bool:
+        """Look, measure, save as due; True to stop."""
+        run = self.run
+        due = bool(self.eval_every) and run.step % self.eval_every == 0  # type: ignore[operator]
+        if run.step % _LOG_EVERY == 0 or run.step == last or due:
+            record: Record = {"step": run.step} | {name: float(value) for name, value in metrics.items()}
+            if self._diverged(record):
+                return True
+            self.good = (run.step, run.state)
+            if due:
+                record |= self._measured()
+            if run.step % _LOG_EVERY == 0 or due:
+                run.history.append(record)
+            if self.callback is not None and self.callback(record):
+                run.status, run.message = "stopped", f"stopped by the callback after step {run.step}"
+                return True
+        if self.checkpoint is not None and self.checkpoint_every and run.step % self.checkpoint_every == 0:
+            run.save(self.checkpoint)
+        return False
+
+    def _diverged(self, record: Record) -> bool:
+        run = self.run
+        wrong = next((f"{k} is {v}" for k, v in record.items() if not math.isfinite(v)), None)
+        if wrong is None:
+            for name, entry in run.state.items():
+                size = float(namespace(entry["params"]).max(abs(entry["params"])))
+                if not size < _RUNAWAY:  # NaN included
+                    wrong = f"a parameter of the {name} has size {size}"
+        if wrong is None:
+            return False
+        found = run.step
+        run.step, run.state = self.good
+        run.status = "diverged"
+        run.message = (
+            f"diverged at step {found}: {wrong}. The state of step {run.step} is kept; "
+            "lower the learning rate, or clip the data"
+        )
+        return True
+
+    def _measured(self) -> Record:
+        run = self.run
+        assert run.source is not None
+        if self.floor is None:
+            self.floor = _monitor.floor(run.source, self.eval_size)
+        found = _monitor.distances(
+            run.model, run.state, run.source, n=self.eval_size, key=run.key, index=run.step
+        )
+        return (
+            found | self.floor | run.model.evaluate(run.state, run.source, self.eval_size, run.key, run.step)
+        )

@@ -1,0 +1,324 @@
+"""GAN and WGAN: two players, one step of the game, and what to measure about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from generative import ops
+from generative._critic import NetCritic
+from generative._data import Source
+from generative._nets import Sequential
+from generative._objectives import gan_value, generator_cost, gradient_penalty, wgan_value
+from generative._optim import Adam, RMSProp
+from generative._player import Entry, Player, with_labels
+from generative._random import EVALUATE, INIT, Key, Place, stream
+from transport.internal import check_choice, check_count, check_positive, namespace
+
+State = dict[str, Entry]
+Metrics = dict[str, Any]
+_ADAM = Adam(2e-4, beta1=0.5)
+
+
+class _Adversarial:
+    """What GAN and WGAN share: latent draws, the fakes, the generator's turn.
+
+    Subclasses have fields ``generator``, ``classes``, ``latent``, and players ``maker`` and ``judge``.
+    """
+
+    generator: Sequential
+    classes: int
+    latent: str
+    maker: Player
+    judge: Player
+
+    def begin(self, source: Source, key: Key) -> State:
+        """Fresh parameters for both players."""
+        state = {
+            "generator": self.maker.begin(stream(key, INIT, 0), source.place),
+            "judge": self.judge.begin(stream(key, INIT, 1), source.place),
+        }
+        shape = tuple(self.sample(state, 2, stream(key, INIT, 2)).shape[1:])
+        if shape != source.shape:
+            raise ValueError(f"the generator makes samples of shape {shape}; the data have {source.shape}")
+        return state
+
+    def draw_latent(self, rng: np.random.Generator, n: int, labels: Any, place: Place) -> Any:
+        """``n`` inputs of the generator, labels appended."""
+        width = self.generator.n_in - self.classes
+        z = place.normal(rng, n, width) if self.latent == "normal" else place.uniform(rng, n, width) * 2 - 1
+        return with_labels(z, labels, self.classes)
+
+    def _fakes(self, state: State, z: Any) -> Any:
+        entry = state["generator"]
+        return self.generator.apply(self.maker.views(entry), z, entry["state"], train=True)[0]
+
+    def _score(self, params: Any, x: Any, labels: Any, state: Any, *, train: bool) -> tuple[Any, Any]:
+        net: Sequential = self.judge.net
+        score, state = net.apply(params, with_labels(x, labels, self.classes), state, train=train)
+        return ops.reshape(score, shape=(score.shape[0],)), state
+
+    def _score_both(self, params: Any, x: Any, fake: Any, labels: Any, state: Any) -> tuple[Any, Any, Any]:
+        """Scores of real and fake samples from one pass over both."""
+        xp = namespace(x)
+        doubled = None if labels is None else np.concatenate([labels, labels])
+        scores, state = self._score(params, xp.concat([x, fake]), doubled, state, train=True)
+        n = x.shape[0]
+        return scores[:n], scores[n:], state
+
+    def _generator_turn(self, state: State, z: Any, labels: Any, cost: Any) -> tuple[Entry, Any]:
+        views = self.judge.views(state["judge"])  # plain arrays: no gradient of the judge is computed
+
+        def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
+            fake, net_state = self.generator.apply(params, z, net_state, train=True)
+            score, _ = self._score(views, fake, labels, state["judge"]["state"], train=False)
+            return cost(score), net_state
+
+        return self.maker.learn(state["generator"], loss)
+
+    def sample(self, state: State, n: int, rng: np.random.Generator, *, labels: Any = None) -> Any:
+        """``n`` samples of the generator (of its averaged parameters, if an average is kept)."""
+        entry = state["generator"]
+        place = Place(entry["params"])
+        if self.classes and labels is None:
+            labels = rng.integers(0, self.classes, n)
+        return self.maker.apply(entry, self.draw_latent(rng, n, labels, place), averaged=True)
+
+    def _held_scores(
+        self, state: State, source: Source, n: int, key: Key, index: int
+    ) -> tuple[Any, Any, Any, Any]:
+        """Held-out samples, fresh fakes (the generator as trained, not averaged), and both their scores."""
+        x, labels = source.held_out(n, index)
+        rng = stream(key, EVALUATE, index)
+        z = self.draw_latent(rng, x.shape[0], labels, source.place)
+        fake = self.maker.apply(state["generator"], z)
+        views, judge_state = self.judge.views(state["judge"]), state["judge"]["state"]
+        real_score, _ = self._score(views, x, labels, judge_state, train=False)
+        fake_score, _ = self._score(views, fake, labels, judge_state, train=False)
+        return x, fake, real_score, fake_score
+
+
+@dataclass(frozen=True)
+class GAN(_Adversarial):
+    """Generative adversarial network (Goodfellow et al. 2014, Alg. 1).
+
+    Parameters
+    ----------
+    generator : net
+        Latent variables (and one-hot labels) in, samples out.
+    discriminator : net
+        Samples (and labels) in, one score out: D = sigmoid(score).
+    loss : {"non_saturating", "minimax"}
+        The generator's cost; see `generator_cost`.
+    k : int
+        Discriminator steps for each generator step.
+    generator_optimizer, discriminator_optimizer
+        Adam(2e-4, beta1=0.5) by default.
+    classes : int
+        Number of labels of a conditional model; 0: none.
+    latent : {"normal", "uniform"}
+        Standard normal, or uniform on [-1, 1].
+    average : float
+        Decay of the running average of the generator that `sample` uses; 0: none.
+
+    Examples
+    --------
+    >>> from generative import GAN, MLP, fit
+    >>> data = np.random.default_rng(0).normal(3.0, 1.0, size=(200, 1))
+    >>> run = fit(GAN(MLP(1, 8, 1), MLP(1, 8, 1)), data, steps=5, rng=0)
+    >>> run.sample(4).shape
+    (4, 1)
+    """
+
+    generator: Sequential
+    discriminator: Sequential
+    loss: str = "non_saturating"
+    k: int = 1
+    generator_optimizer: Any = _ADAM
+    discriminator_optimizer: Any = _ADAM
+    classes: int = 0
+    latent: str = "normal"
+    average: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice(self.loss, "loss", ("minimax", "non_saturating"))
+        check_choice(self.latent, "latent", ("normal", "uniform"))
+        check_count(self.k, "k")
+
+    @cached_property
+    def maker(self) -> Player:  # type: ignore[override]
+        """The generator in training."""
+        return Player(self.generator, self.generator_optimizer, self.average)
+
+    @cached_property
+    def judge(self) -> Player:  # type: ignore[override]
+        """The discriminator in training."""
+        return Player(self.discriminator, self.discriminator_optimizer)
+
+    def step(
+        self, state: State, source: Source, index: int, rng: np.random.Generator
+    ) -> tuple[State, Metrics]:
+        """``k`` discriminator updates on fresh data, then one of the generator."""
+        labels = None
+        value = 0.0
+        for j in range(self.k):
+            x, labels = source.batch(index * self.k + j)
+            fake = self._fakes(state, self.draw_latent(rng, x.shape[0], labels, source.place))
+
+            def loss(params: Any, net_state: Any, x: Any = x, fake: Any = fake, labels: Any = labels) -> Any:
+                real_score, fake_score, net_state = self._score_both(params, x, fake, labels, net_state)
+                return -gan_value(real_score, fake_score), net_state
+
+            judge, value = self.judge.learn(state["judge"], loss)
+            state = {**state, "judge": judge}
+        z = self.draw_latent(rng, source.batch_size, labels, source.place)
+        maker, cost = self._generator_turn(state, z, labels, lambda s: generator_cost(s, loss=self.loss))
+        return {**state, "generator": maker}, {"value": -value, "generator_cost": cost}
+
+    def evaluate(self, state: State, source: Source, n: int, key: Key, index: int) -> dict[str, float]:
+        """The value of the game on held-out samples and the JS it claims.
+
+        ``js_discriminator = log 4 + V`` is a lower bound of JS(data, model) in expectation, whatever the
+        discriminator, because V(D) <= V(D*) = -log 4 + JS.
+        """
+        _, _, real_score, fake_score = self._held_scores(state, source, n, key, index)
+        value = float(gan_value(real_score, fake_score))
+        return {"held_out_value": value, "js_discriminator": value + math.log(4)}
+
+
+_LIPSCHITZ = ("clip", "gradient_penalty", "spectral", "groupsort")
+
+
+@dataclass(frozen=True)
+class WGAN(_Adversarial):
+    """Wasserstein GAN (Arjovsky, Chintala, Bottou 2017): the judge is a critic of bounded slope.
+
+    Parameters
+    ----------
+    generator, critic : net
+        As in `GAN`; the critic's one output is f(x).
+    lipschitz : {"gradient_penalty", "clip", "spectral", "groupsort"}
+        How the slope is held: a penalty on it (Gulrajani et al. 2017); every weight clamped to ±``clip``
+        (the original Alg. 1: slope bounded by some K, so the value is not W₁); weights over their spectral
+        norm; orthonormal weights with GroupSort activations (Anil et al. 2019). The last two replace the
+        ``weight`` and ``activation`` of the critic's layers.
+    k : int
+        Critic steps for each generator step.
+    penalty : float
+        Weight of the gradient penalty.
+    clip : float
+        Bound of each weight under "clip".
+    generator_optimizer, critic_optimizer
+        By default RMSProp(5e-5) under "clip", else Adam(1e-4, 0, 0.9).
+    classes, latent, average
+        As in `GAN`.
+    """
+
+    generator: Sequential
+    critic: Sequential
+    lipschitz: str = "gradient_penalty"
+    k: int = 5
+    penalty: float = 10.0
+    clip: float = 0.01
+    generator_optimizer: Any = None
+    critic_optimizer: Any = None
+    classes: int = 0
+    latent: str = "normal"
+    average: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice(self.lipschitz, "lipschitz", _LIPSCHITZ)
+        check_choice(self.latent, "latent", ("normal", "uniform"))
+        check_count(self.k, "k")
+        check_positive(self.penalty, "penalty")
+        check_positive(self.clip, "clip")
+
+    def _optimizer(self, given: Any) -> Any:
+        if given is not None:
+            return given
+        return RMSProp(5e-5) if self.lipschitz == "clip" else Adam(1e-4, beta1=0.0, beta2=0.9)
+
+    @cached_property
+    def maker(self) -> Player:  # type: ignore[override]
+        """The generator in training."""
+        return Player(self.generator, self._optimizer(self.generator_optimizer), self.average)
+
+    @cached_property
+    def judge(self) -> Player:  # type: ignore[override]
+        """The critic in training, its layers as ``lipschitz`` asks."""
+        net = self.critic
+        if self.lipschitz == "spectral":
+            net = net.with_options(weight="spectral")
+        elif self.lipschitz == "groupsort":
+            net = net.with_options(weight="orthonormal", activation="groupsort")
+        return Player(net, self._optimizer(self.critic_optimizer))
+
+    def _project(self, params: Any) -> Any:
+        xp = namespace(params)
+        return xp.clip(params, -self.clip, self.clip) if self.lipschitz == "clip" else params
+
+    def _critic_loss(self, x: Any, fake: Any, labels: Any, mix: Any) -> Any:
+        def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
+            real_score, fake_score, after = self._score_both(params, x, fake, labels, net_state)
+            cost = -wgan_value(real_score, fake_score)
+            if mix is not None:
+
+                def critic(points: Any) -> Any:
+                    return self._score(params, points, labels, net_state, train=False)[0]
+
+                cost = cost + self.penalty * gradient_penalty(critic, x, fake, mix)
+            return cost, after
+
+        return loss
+
+    def step(
+        self, state: State, source: Source, index: int, rng: np.random.Generator
+    ) -> tuple[State, Metrics]:
+        """``k`` critic updates on fresh data, then one of the generator."""
+        labels = None
+        cost = 0.0
+        for j in range(self.k):
+            x, labels = source.batch(index * self.k + j)
+            fake = self._fakes(state, self.draw_latent(rng, x.shape[0], labels, source.place))
+            penalised = self.lipschitz == "gradient_penalty"
+            mix = source.place.uniform(rng, x.shape[0]) if penalised else None
+            judge, cost = self.judge.learn(
+                state["judge"], self._critic_loss(x, fake, labels, mix), project=self._project
+            )
+            state = {**state, "judge": judge}
+        z = self.draw_latent(rng, source.batch_size, labels, source.place)
+        maker, score = self._generator_turn(state, z, labels, lambda s: -ops.mean(s))
+        return {**state, "generator": maker}, {"critic_cost": cost, "generator_cost": score}
+
+    def critic_of(self, state: State) -> NetCritic:
+        """The critic as a function with a gradient and a Lipschitz constant (unconditional models)."""
+        entry = state["judge"]
+        return NetCritic(self.judge.net, self.judge.views(entry), entry["state"])
+
+    def evaluate(self, state: State, source: Source, n: int, key: Key, index: int) -> dict[str, float]:
+        """The critic's estimate of W₁ on held-out samples, raw and divided by its slope.
+
+        ``critic_value`` is E f(x) - E f(fake); over ``lipschitz_bound`` (a proved bound of the slope) it
+        bounds W₁ from below in expectation; over ``lipschitz_measured`` (the steepest slope found at the
+        samples and between them) it is an estimate only.
+        """
+        x, fake, real_score, fake_score = self._held_scores(state, source, n, key, index)
+        value = float(wgan_value(real_score, fake_score))
+        found = {"critic_value": value}
+        if not self.classes:
+            critic = self.critic_of(state)
+            mix = source.place.uniform(stream(key, EVALUATE, index), x.shape[0])
+            mix = namespace(x).reshape(mix, (-1,) + (1,) * (x.ndim - 1))
+            measured = critic.measured_lipschitz(namespace(x).concat([x, fake, fake + mix * (x - fake)]))
+            bound = critic.lipschitz
+            found |= {
+                "lipschitz_measured": measured,
+                "lipschitz_bound": bound,
+                "w1_critic": value / measured if measured > 0 else 0.0,
+                "w1_critic_lower": value / bound if bound > 0 else 0.0,
+            }
+        return found

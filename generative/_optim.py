@@ -1,0 +1,141 @@
+"""Optimisers as pairs ``init(params) -> state``, ``update(gradient, state, params) -> (params, state)``.
+
+They work on one flat array and return new ones; nothing given is written to, so the state before a step
+stays good. The state is a dict of arrays and Python ints: it goes into a checkpoint as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from generative._autodiff.tape import space_of
+from transport.internal import check_positive, kernels
+
+Rate = float | Callable[[int], float]
+"""A learning rate, or a function of the number of updates made so far."""
+
+
+def _rate(rate: Rate, step: int) -> float:
+    return float(rate(step)) if callable(rate) else rate
+
+
+def _check_rate(rate: Rate) -> None:
+    if not callable(rate):
+        check_positive(rate, "rate")
+
+
+@dataclass(frozen=True)
+class LinearDecay:
+    """A rate that falls in a straight line from ``start`` to ``stop`` over ``steps`` updates, then stays.
+
+    >>> LinearDecay(1.0, 0.0, steps=4)(3)
+    0.25
+    """
+
+    start: float
+    stop: float
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        share = min(step / self.steps, 1.0)
+        return self.start + (self.stop - self.start) * share
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, Alg. 1), with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> adam = Adam(0.1)
+    >>> x = np.array([1.0])
+    >>> x, state = adam.update(2 * x, adam.init(x), x)  # the first step has length rate
+    >>> round(float(x[0]), 6)
+    0.9
+    """
+
+    rate: Rate = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_rate(self.rate)
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}; it must be in [0, 1)")
+
+    def init(self, params: Any) -> dict[str, Any]:
+        """Moments zero."""
+        xp = space_of(params)
+        return {"t": 0, "m": xp.zeros_like(params), "v": xp.zeros_like(params)}
+
+    def update(self, gradient: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
+        """One step against ``gradient``."""
+        xp = space_of(params)
+        t = int(state["t"]) + 1
+        rate = _rate(self.rate, t - 1)
+        new, m, v = kernels("generative", xp).adam(
+            gradient,
+            params,
+            state["m"],
+            state["v"],
+            rate=rate / (1 - self.beta1**t),
+            beta1=self.beta1,
+            beta2=self.beta2,
+            unbias=1 / (1 - self.beta2**t),
+            eps=self.eps,
+            shrink=rate * self.decay,
+            xp=xp,
+        )
+        return new, {"t": t, "m": m, "v": v}
+
+
+@dataclass(frozen=True)
+class RMSProp:
+    """RMSProp (Tieleman and Hinton 2012): steps of length rate over the running root mean square."""
+
+    rate: Rate = 5e-5
+    beta: float = 0.99
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _check_rate(self.rate)
+
+    def init(self, params: Any) -> dict[str, Any]:
+        """Mean square zero."""
+        return {"t": 0, "v": space_of(params).zeros_like(params)}
+
+    def update(self, gradient: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
+        """One step against ``gradient``."""
+        xp = space_of(params)
+        v = self.beta * state["v"] + (1 - self.beta) * gradient * gradient
+        rate = _rate(self.rate, int(state["t"]))
+        return params - rate * gradient / (xp.sqrt(v) + self.eps), {"t": int(state["t"]) + 1, "v": v}
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent, with momentum in the form ``u <- momentum u + g; x <- x - rate u``."""
+
+    rate: Rate = 1e-2
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_rate(self.rate)
+
+    def init(self, params: Any) -> dict[str, Any]:
+        """Velocity zero; absent without momentum."""
+        return {"t": 0, "u": space_of(params).zeros_like(params)} if self.momentum else {"t": 0}
+
+    def update(self, gradient: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
+        """One step against ``gradient``."""
+        t = int(state["t"])
+        after: dict[str, Any] = {"t": t + 1}
+        if self.momentum:
+            gradient = after["u"] = self.momentum * state["u"] + gradient
+        return params - _rate(self.rate, t) * gradient, after
