@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 Matrix = Sequence[Sequence[Fraction]]
 
@@ -96,12 +97,12 @@ def _shortest(
     plan: list[list[int]],
     left: list[int],
     need: list[int],
-) -> tuple[list[float], list[float], list[int], list[int], int]:
+) -> tuple[list[Any], list[Any], list[int], list[int], int]:
     """Dijkstra on reduced costs from every row with mass left to the nearest column in need."""
     n, m = len(left), len(need)
     infinity = math.inf
-    row_dist: list[float] = [0 if left[i] else infinity for i in range(n)]
-    col_dist: list[float] = [infinity] * m
+    row_dist: list[Any] = [0 if left[i] else infinity for i in range(n)]
+    col_dist: list[Any] = [infinity] * m
     from_row, from_col = [-1] * m, [-1] * n
     row_open, col_open = set(range(n)), set(range(m))
     while True:

@@ -76,8 +76,7 @@ def fht_exact(t: Fraction, m: ExactMath) -> Interval:
     kappa = m.log(2 * tau) - m.log(rest) + 2 * tau * e / rest - 4 * tau**2 * e / (rest * rest)
     reached = (1 - (coth - 1 / tau) * (coth - 1 / tau)) * (tau / 2)
     tangent = kappa + 2 * tau * (t - reached)
-    q = min(1 - t, (1 - (coth - 1 / tau).lo) / 2)
-    q = round_down(Fraction(q), m.bits)
+    q = min(1 - t, round_down(Fraction((1 - (coth - 1 / tau)).lo) / 2, m.bits))
     p = q + t
     binary = m.xlog(p, p / q) + (m.xlog(1 - p, (1 - p) / (1 - q)) if p < 1 else 0)
     return Interval(max(Fraction(0), tangent.lo), max(tangent.lo, binary.hi))

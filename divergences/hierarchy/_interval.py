@@ -271,7 +271,10 @@ class ExactMath:
     def neg_log1m(self, x: Any) -> Interval:
         """-log(1 - x) for x in [0, 1], infinite at 1."""
         x = as_interval(x)
-        ends = [Interval.point(_INF) if e == 1 else -log_fraction(1 - Fraction(e), self.bits) for e in (x.lo, x.hi)]
+        ends = [
+            Interval.point(_INF) if e == 1 else -log_fraction(1 - Fraction(e), self.bits)
+            for e in (x.lo, x.hi)
+        ]
         return Interval(ends[0].lo, ends[1].hi)
 
     def fht(self, t: Any) -> Interval:
@@ -307,7 +310,9 @@ class FloatMath:
         """(1+u) log(1+u) + (1-u) log(1-u), in the form without cancellation."""
         u = np.minimum(u, 1.0)
         inside = np.minimum(u, 1 - 2.0**-53)
-        return np.where(u > inside, 2 * math.log(2), 2 * inside * np.arctanh(inside) + np.log1p(-inside * inside))
+        return np.where(
+            u > inside, 2 * math.log(2), 2 * inside * np.arctanh(inside) + np.log1p(-inside * inside)
+        )
 
     @staticmethod
     def neg_log1m(x: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def _as_law(values: Iterable[Any], name: str) -> tuple[Fraction, ...]:
         raise ValueError(f"{name} is empty; a measure needs at least one atom")
     if min(law) < 0:
         raise ValueError(f"{name} has a negative weight ({min(law)}); weights are masses and must be >= 0")
-    total = sum(law)
+    total = sum(law, Fraction(0))
     if abs(total - 1) > len(law) * Fraction(1, 2**50):
         raise ValueError(f"{name} sums to {float(total)!r}, not 1; divide {name} by its sum first")
     # Floats that sum to one only up to rounding stand for the law they are proportional to.
@@ -59,7 +60,7 @@ class Pair:
     >>> pair.enclose("tv").lo, pair.enclose("w").lo
     (Fraction(1, 3), Fraction(5, 3))
     >>> float(pair.enclose("kl"))  # log(2)/3
-    0.23104906018664842
+    0.23104906018664845
     """
 
     def __init__(
@@ -104,8 +105,8 @@ class Pair:
                         )
 
     def __repr__(self) -> str:
-        places = "" if not self.distance else (", points=..." if self.points is not None else ", distance=...")
-        return f"Pair({[float(x) for x in self.p]}, {[float(x) for x in self.q]}{places})"
+        laws = ", ".join(str([float(x) for x in law]) for law in (self.p, self.q))
+        return f"Pair({laws}{', ...' if self.distance else ''})"
 
     def swapped(self) -> Pair:
         """(Q, P) on the same space."""
@@ -183,7 +184,7 @@ def _cdf_gaps(pair: Pair) -> tuple[list[Fraction], list[Fraction]]:
     assert pair.points is not None
     order = sorted(range(len(pair.p)), key=pair.points.__getitem__)
     lengths, gaps, gap = [], [], Fraction(0)
-    for i, j in zip(order, order[1:]):
+    for i, j in pairwise(order):
         gap += pair.p[i] - pair.q[i]
         lengths.append(pair.points[j] - pair.points[i])
         gaps.append(gap)
@@ -229,7 +230,9 @@ def _diameter(pair: Pair, m: ExactMath) -> Interval:
 
 
 def _separation(pair: Pair, m: ExactMath) -> Interval:
-    return Interval.point(min((d for row in pair.distance for d in row if d), default=Fraction(0)))
+    # Over distinct atoms: two atoms at one place make it 0, since TV tells them apart and W does not.
+    off_diagonal = (d for i, row in enumerate(pair.distance) for d in row[:i])
+    return Interval.point(min(off_diagonal, default=Fraction(0)))
 
 
 def _inverse_mass(pair: Pair, m: ExactMath) -> Interval:

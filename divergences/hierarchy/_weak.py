@@ -63,7 +63,7 @@ def bounded_lipschitz_by(solve: Solve, distance: Any, p: Any, q: Any) -> Any:
     """
     one = p[0] * 0 + 1
     total_variation = np.sum(np.abs(p - q)) / (2 * one)
-    # Lines value = intercept + slope * L: at L = 0 the cost is L d, at L = 1 it is 2 (1 - L) off the diagonal.
+    # Lines intercept + slope * L: near L = 0 the cost is L d, near 1 it is 2 (1 - L) off the diagonal.
     left = (0 * one, solve(distance, p, q)[0])
     right = (2 * total_variation, -2 * total_variation)
     if right[0] == 0 or left[1] == 0:
@@ -75,7 +75,8 @@ def bounded_lipschitz_by(solve: Solve, distance: Any, p: Any, q: Any) -> Any:
         value, plan = solve(np.where(steep, distance * at, 2 * (one - at)), p, q)
         flat_mass = np.sum(np.where(steep, 0 * one, plan))
         slope = np.sum(np.where(steep, distance * plan, 0 * one)) - 2 * flat_mass
-        if slope == 0 or (value >= ceiling if isinstance(value, Fraction) else value >= ceiling * (1 - 1e-14)):
+        tolerance = 0 if isinstance(value, Fraction) else 1e-14
+        if slope == 0 or value >= ceiling * (1 - tolerance):
             return min(value, ceiling)
         line = (value - slope * at, slope)
         left, right = (line, right) if slope > 0 else (left, line)
