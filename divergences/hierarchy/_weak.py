@@ -28,6 +28,8 @@ def solve_exactly(cost: Any, a: Any, b: Any) -> tuple[Fraction, np.ndarray]:
 def _solve_in_floats(cost: Any, a: Any, b: Any) -> tuple[float, np.ndarray]:
     import transport
 
+    if not cost.any():  # every plan is free
+        return 0.0, np.outer(a, b)
     solution = transport.solve(cost, a, b)
     return solution.value, solution.plan.toarray()
 
