@@ -9,6 +9,7 @@ from transport.internal._namespace import (
     on_device_of,
     to_numpy,
 )
+from transport.internal._pool import run_chunks, thread_count
 from transport.internal._validate import (
     as_float64,
     as_points,
@@ -37,5 +38,7 @@ __all__ = [
     "namespace",
     "on_device_of",
     "require_finite",
+    "run_chunks",
+    "thread_count",
     "to_numpy",
 ]
