@@ -103,3 +103,32 @@ def test_outliers_and_micro_displacements_keep_their_digits():
     sol = tp.solve(tp.PointCloud(x, y, "euclidean"))
     assert sol.value == pytest.approx(4.1507478267402977998e-9, rel=1e-7)
     assert sol.gap <= 1e-7 * sol.value
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_float_interval_holds_the_exact_optimum(seed):
+    """Costs over 24 decades, masses over 15: where rounding of the masses is worth more than eps * value."""
+    rng = np.random.default_rng(seed)
+    cost = 10.0 ** rng.uniform(-12, 12, (30, 40))
+    a, b = 10.0 ** rng.uniform(-15, 0, 30), 10.0 ** rng.uniform(-15, 0, 40)
+    sol = tp.solve(cost, a / a.sum(), b / b.sum())
+    proof = sol.certify()
+    assert Fraction(sol.lower_bound) <= proof.upper
+    assert proof.lower <= Fraction(sol.upper_bound)
+    assert sol.gap <= 1e-9 * sol.value
+
+
+@pytest.mark.parametrize(
+    ("cost", "value"),
+    [
+        ([[5e-324, 1e-323], [1e-323, 5e-324]], 5e-324),
+        ([[1e300, 1e-300], [1e-300, 1e300]], 1e-300),
+        ([[1e308, 1.7e308], [1.7e308, 1e308]], 1e308),
+        ([[0.0, 1.0], [1.0, 0.0]], 0.0),
+    ],
+)
+def test_the_ends_of_the_float_range(cost, value):
+    sol = tp.solve(cost)
+    assert sol.value == pytest.approx(value, rel=1e-15)
+    assert sol.lower_bound <= value <= sol.upper_bound
+    assert sol.certify().is_optimal

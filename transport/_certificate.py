@@ -52,26 +52,28 @@ def feasible_potentials(problem: Problem, f: np.ndarray) -> tuple[np.ndarray, np
 
 def repair(problem: Problem, coupling: Coupling) -> Coupling:
     """The coupling itself if its marginals are right to rounding, else scaled down and completed to them."""
-    a, b = problem.a, problem.b
-    n, m = problem.shape
+    a, b, m = problem.a, problem.b, problem.shape[1]
     k = kernels("transport", np)
     rows, cols, mass = coupling.rows, coupling.cols, coupling.mass
     keep = mass > 0
     if not keep.all():
         rows, cols, mass = rows[keep], cols[keep], mass[keep]
-    row_sum, col_sum = k.marginals(rows, cols, mass, n, m)
-    total = float(np.sum(a))
-    if np.abs(row_sum - a).sum() + np.abs(col_sum - b).sum() <= _MASS_ROUNDING * total:
+    off_a, off_b = k.residuals(rows, cols, mass, a, b)
+    if np.abs(off_a).sum() + np.abs(off_b).sum() <= _MASS_ROUNDING * float(np.sum(a)):
         return replace(coupling, rows=rows, cols=cols, mass=mass)
-    mass = mass * np.minimum(1.0, a / np.where(row_sum > 0, row_sum, 1.0))[rows]
-    _, col_sum = k.marginals(rows, cols, mass, n, m)
-    mass = mass * np.minimum(1.0, b / np.where(col_sum > 0, col_sum, 1.0))[cols]
-    row_sum, col_sum = k.marginals(rows, cols, mass, n, m)
-    extra = k.northwest(np.maximum(a - row_sum, 0.0), np.maximum(b - col_sum, 0.0))
+    mass = mass * _shrink(a, off_a)[rows]
+    mass = mass * _shrink(b, k.residuals(rows, cols, mass, a, b)[1])[cols]
+    off_a, off_b = k.residuals(rows, cols, mass, a, b)
+    extra = k.northwest(np.maximum(off_a, 0.0), np.maximum(off_b, 0.0))
     rows, cols, mass = (np.concatenate(pair) for pair in zip((rows, cols, mass), extra))
     flat, place = np.unique(rows * np.int64(m) + cols, return_inverse=True)
     mass = np.bincount(place, weights=mass, minlength=flat.size)
     return replace(coupling, rows=flat // m, cols=flat % m, mass=mass)
+
+
+def _shrink(wanted: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Factors <= 1 that bring sums ``wanted - missing`` down to ``wanted`` where they exceed it."""
+    return np.where(missing < 0, wanted / (wanted - missing), 1.0)
 
 
 def certify(problem: Problem, coupling: Coupling) -> Certificate:
@@ -81,7 +83,9 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
     coupling = replace(repair(problem, coupling), f=f, g=g)
     rows, cols, mass = coupling.rows, coupling.cols, coupling.mass
     cost = problem.cost.entries(rows, cols)
-    scale = _power_of_two(problem.cost.magnitude)
+    off_a, off_b = (np.abs(off) for off in k.residuals(rows, cols, mass, problem.a, problem.b))
+    largest = max((float(np.abs(v).max()) for v in (cost[np.isfinite(cost)], f, g) if v.size), default=0.0)
+    scale = power_of_two(largest)
     value, gap, size, spread = k.plan_sums(cost / scale, f / scale, g / scale, rows, cols, mass)
     if not math.isfinite(value):  # the completion had to use a forbidden arc
         lower = (k.dot(problem.a, f / scale) + k.dot(problem.b, g / scale)) * scale
@@ -90,17 +94,32 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         value = math.inf
     else:
         slack = _EPS * (abs(value) + gap) + 2.0**-90 * spread + problem.cost.relative_error * size
+        slack += _mass_slack(problem, coupling, off_a, off_b) / scale
         upper = min((value + slack) * scale, np.finfo(float).max)
         lower = (value - max(gap, 0.0) - slack) * scale
         value *= scale
-    row_sum, col_sum = k.marginals(rows, cols, mass, *problem.shape)
-    error = max(float(np.abs(row_sum - problem.a).max()), float(np.abs(col_sum - problem.b).max()))
-    # An optimum of exactly 0 is known to a subnormal number at best (P = Q, both Diracs).
-    noise = max(16 * _EPS * spread * scale, 16 * 5e-324)
+    error = max(float(off_a.max()), float(off_b.max()))
+    noise = 16 * _EPS * spread * scale + 2.0**-1070  # an optimum of 0 is known to a subnormal
     return Certificate(coupling, value, lower, upper, error, noise)
 
 
-def _power_of_two(magnitude: float) -> float:
+def _mass_slack(problem: Problem, coupling: Coupling, off_a: np.ndarray, off_b: np.ndarray) -> float:
+    """What the rounding of the masses is worth: sum |a - P 1| |f - c| + sum |b - P^T 1| |g + c|.
+
+    Potentials are sensitivities of the optimum to the masses; c is the gauge that makes the sum small. If
+    the totals of a and b differ by rounding, b stands for its multiple with the total of a.
+    """
+    both = np.concatenate([problem.a, -problem.b])
+    difference = abs(kernels("transport", np).dot(both, np.ones(both.size)))
+    off_b = off_b + problem.b * (difference / float(problem.b.sum()))
+    off = float(off_a.sum() + off_b.sum())
+    if off == 0:
+        return 0.0
+    gauge = float(off_a @ (coupling.f / off) - off_b @ (coupling.g / off))
+    return float(off_a @ np.abs(coupling.f - gauge) + off_b @ np.abs(coupling.g + gauge))
+
+
+def power_of_two(magnitude: float) -> float:
     """1, or the power of two that brings extreme costs back to where products neither over- nor underflow."""
     if magnitude == 0 or 1e-120 < magnitude < 1e120:
         return 1.0

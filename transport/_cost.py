@@ -64,6 +64,14 @@ def row_blocks(n: int, m: int, target: int = 1 << 21) -> Iterator[tuple[int, int
         yield start, min(n, start + rows)
 
 
+def rounded_down(difference: np.ndarray) -> np.ndarray:
+    """A lower bound of the exact values whose float64 subtraction gave ``difference``.
+
+    One unit in the last place down; a difference of 0 is exact already (gradual underflow).
+    """
+    return np.where(difference == 0, difference, np.nextafter(difference, -np.inf))
+
+
 @dataclass(frozen=True, eq=False)
 class Matrix:
     """A stored cost matrix, C-contiguous float64; +inf marks a forbidden arc."""
@@ -111,11 +119,11 @@ class Matrix:
 
     def c_transform(self, f: np.ndarray) -> np.ndarray:
         """g_j = min_i C_ij - f_i, rounded down. O(n m) time, one pass."""
-        return kernels("transport", np).c_transform_matrix(self.values, f)
+        return rounded_down(kernels("transport", np).c_transform_matrix(self.values, f))
 
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j for the given rows, rounded down."""
-        return np.nextafter(kernels("transport", np).row_transform_matrix(self.values, g, rows), -np.inf)
+        return rounded_down(kernels("transport", np).row_transform_matrix(self.values, g, rows))
 
     def transpose(self) -> Matrix:
         """C^T (copied: the kernels want contiguous rows)."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from transport._certificate import power_of_two
 from transport._cost import row_blocks
 from transport.internal import to_numpy
 
@@ -140,14 +141,16 @@ def _known(value: Fraction | None) -> Fraction:
 def _lower_to_feasible(problem: Problem, f: list[Fraction], g: list[Fraction]) -> None:
     """Lower g in place until f_i + g_j <= C_ij exactly."""
     n, m = problem.shape
-    f_float = np.array([float(v) for v in f])
-    g_float = np.array([float(v) for v in g])
+    scale = power_of_two(problem.cost.magnitude)
+    f_float = np.array([float(v / Fraction(scale)) for v in f])
+    g_float = np.array([float(v / Fraction(scale)) for v in g])
     for start, stop in row_blocks(n, m):
         block = problem.cost.block(start, stop)
         left = f_float[start:stop, None]
-        reduced = (block - left) - g_float
-        noise = 2.0**-49 * (np.abs(block) + np.abs(left) + np.abs(g_float))
-        for i, j in np.argwhere(reduced <= noise):
+        scaled = block / scale
+        reduced = (scaled - left) - g_float
+        noise = 2.0**-49 * (np.abs(scaled) + np.abs(left) + np.abs(g_float)) + 2.0**-1000
+        for i, j in np.argwhere((reduced <= noise) & (block < np.inf)):
             g[j] = min(g[j], Fraction(float(block[i, j])) - f[start + i])
 
 

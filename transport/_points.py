@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transport._cost import row_blocks
+from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree
 from transport.internal import as_points, check_choice, check_positive, kernels, namespace, to_numpy
 
@@ -130,14 +130,14 @@ class PointCloud:
                 return np.full(m, np.inf)
             return self._with(self.x[keep], self.y).c_transform(f[keep])
         if n * m <= _SMALL or self._factor != 1.0:
-            return np.nextafter(self._scan(f), -np.inf)
+            return rounded_down(self._scan(f))
         tree, queries = self.tree_x, self.tree_y
         metric = METRICS.index(self.metric)
         fitted = tree.fit(f[tree.order])
         found, _ = fitted.search(queries.points, 1, metric=metric, power=self.power)
         g = np.empty(m)
         g[queries.order] = found.vals[:, 0]
-        return np.nextafter(g, -np.inf)
+        return rounded_down(g)
 
     def _scan(self, f: np.ndarray) -> np.ndarray:
         """min_i C_ij - f_i over all pairs, O(n m d)."""

@@ -49,10 +49,10 @@ def _lower_rows(c, f, g):
 
 
 def c_transform_matrix(c, f):
-    """g_j = min_i c_ij - f_i, rounded down; shape (m,)."""
+    """g_j = min_i c_ij - f_i, before rounding down; shape (m,)."""
     g = np.full(c.shape[1], np.inf)
     _lower_rows(c, f, g)
-    return np.nextafter(g, -np.inf)
+    return g
 
 
 @_jit
@@ -211,17 +211,19 @@ def dot(x, y):
 
 
 @_jit
-def marginals(rows, cols, mass, n, m):
-    """Row and column sums of a sparse plan, compensated; shapes (n,), (m,)."""
-    a = np.zeros(n)
-    b = np.zeros(m)
-    ea = np.zeros(n)
-    eb = np.zeros(m)
+def residuals(rows, cols, mass, a, b):
+    """(a - P 1, b - P^T 1) of a sparse plan, right to the last bit even where they cancel."""
+    n = a.shape[0]
+    m = b.shape[0]
+    off_a = a.copy()
+    off_b = b.copy()
+    low_a = np.zeros(n)
+    low_b = np.zeros(m)
     for k in range(mass.shape[0]):
         i = rows[k]
         j = cols[k]
-        a[i], e = _two_sum(a[i], mass[k])
-        ea[i] += e
-        b[j], e = _two_sum(b[j], mass[k])
-        eb[j] += e
-    return a + ea, b + eb
+        off_a[i], e = _two_sum(off_a[i], -mass[k])
+        low_a[i] += e
+        off_b[j], e = _two_sum(off_b[j], -mass[k])
+        low_b[j] += e
+    return off_a + low_a, off_b + low_b
