@@ -73,7 +73,8 @@ def repair(problem: Problem, coupling: Coupling) -> Coupling:
 
 def _shrink(wanted: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Factors <= 1 that bring sums ``wanted - missing`` down to ``wanted`` where they exceed it."""
-    return np.where(missing < 0, wanted / (wanted - missing), 1.0)
+    over = np.maximum(-missing, 0.0)
+    return np.divide(wanted, wanted + over, out=np.ones_like(wanted), where=over > 0)
 
 
 def certify(problem: Problem, coupling: Coupling) -> Certificate:
