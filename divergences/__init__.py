@@ -3,11 +3,38 @@
 from divergences._closed_forms import register
 from divergences._densities import estimate
 from divergences._estimate import Estimate
+from divergences._fdiv import (
+    cross_entropy,
+    entropy,
+    hellinger,
+    jeffreys,
+    js,
+    js_distance,
+    kl,
+    squared_hellinger,
+    tv,
+)
+from divergences._generators import Generator, f_divergence
 from divergences._laws import Density
+from divergences._orders import alpha, chi2, renyi
 
 __all__ = [
     "Density",
     "Estimate",
+    "Generator",
+    "alpha",
+    "chi2",
+    "cross_entropy",
+    "entropy",
     "estimate",
+    "f_divergence",
+    "hellinger",
+    "jeffreys",
+    "js",
+    "js_distance",
+    "kl",
     "register",
+    "renyi",
+    "squared_hellinger",
+    "tv",
 ]
