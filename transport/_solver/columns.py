@@ -23,6 +23,7 @@ from transport._solver.pricing import Oracle, Slices, Start
 DISPROPORTION = 2.0**44
 BLOCK_ENTRIES = 1 << 21
 SLICE_SECONDS = 0.05
+MAX_ROUNDS = 200
 
 
 @dataclass
@@ -73,18 +74,19 @@ class Simplex:
         return (self.oracle.costs(rows, cols) - self.start.f[rows]) - self.start.g[cols]
 
     def _drop_disproportionate(self) -> None:
-        """If there are giants, set `limit` below the first gap of 2^20 in the upper half of the costs."""
+        """If there are giants, set `limit` below the first gap of 2^20 in the costs."""
+        rows = self.rows
         finite = np.isfinite(self.cost)
-        size = np.sort(np.abs(self.cost[finite]))
-        typical = size[len(size) // 2 :]
-        typical = typical[typical > 0]
-        if len(typical) and self.oracle.magnitude > DISPROPORTION * typical[0]:
-            gap = np.flatnonzero(typical[1:] > 2.0**20 * typical[:-1])
-            largest = typical[gap[0]] if len(gap) else typical[-1]
+        scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[self.col])
+        size = np.sort(self.cost[finite & (self.cost > 2.0**-40 * scale)])  # the rest is rounding
+        size = size[len(size) // 4 :]
+        if len(size) and self.oracle.magnitude > DISPROPORTION * size[0]:
+            gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
+            largest = size[gap[0]] if len(gap) else size[-1]
             self.limit = float(largest * 2.0**10)
             finite &= self.cost <= self.limit
         if not finite.all():
-            rows = self.rows[finite]
+            rows = rows[finite]
             self.col, self.cost = self.col[finite], self.cost[finite]
             self.indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=self.n))])
 
@@ -177,6 +179,7 @@ class Simplex:
         block = max(64, int(np.sqrt(len(self.col))))
         period = max(1000, self.n // 3)
         work.arcs = len(self.col)
+        passes = 0
         while True:
             chunk = min(work.chunk, work.budget)
             began = time.perf_counter()
@@ -198,7 +201,8 @@ class Simplex:
             work.budget -= done
             if code == k.OPTIMAL:
                 k.renumber(self.tree, self.slot)
-                if done == 0:
+                passes += 1
+                if done == 0 or passes > 8:  # more passes would only chase rounding
                     return
                 continue
             if code == k.STALLED:
@@ -258,6 +262,6 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         more = yield from core.oracle.price(*core.potentials())
         if not len(more[0]):
             return True
-        if work.rounds > 1 and work.pivots == before:
+        if (work.rounds > 1 and work.pivots == before) or work.rounds > MAX_ROUNDS:
             return False
         core.add(*more)
