@@ -167,3 +167,14 @@ def test_agrees_with_a_general_lp_solver_and_with_its_own_duals(c, a, b):
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
     assert value == pytest.approx(lp_value(c, a, b), rel=1e-7, abs=1e-9)
+
+
+# ------------------------------------------------------------------ the two trees
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in families()])
+def test_both_trees_reach_the_optimum(c, a, b, lazy, monkeypatch):
+    monkeypatch.setattr("transport._solver.trees.LAZY_NODES", 0 if lazy else 10**9)
+    value, k = solve(c, a, b)
+    check(c, a, b, value, k)

@@ -192,12 +192,14 @@ def renumber(tree, slot):
 
 
 @_jit
-def run(indptr, col, cost, head, tree, slot, cursor, block, limit, period):
+def run(pool, tree, slot, cursor, block, limit, period):
     """Pivot until no arc of the pool has a negative reduced cost, or ``limit`` pivots are done.
 
-    The pool is CSR by source; ``head`` is scratch, the sinks' slots. Block search: the best arc among at
-    least ``block``, whole rows at a time. Reduced costs below 8 eps (|c| + |pi_i| + |pi_j|) count as 0.
+    pool = (indptr, col, cost, head), CSR by source; ``head`` is scratch, the sinks' slots. Block search: the
+    best arc among at least ``block``, whole rows at a time. Reduced costs below
+    8 eps (|c| + |pi_i| + |pi_j|) count as 0.
     """
+    indptr, col, cost, head = pool
     src, parent, depth, thread, rthread, flow, pcost, pi = tree
     n = len(indptr) - 1
     row = cursor[ROW]

@@ -13,10 +13,11 @@ from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Status
 from transport._solver.base import Coupling
-from transport._solver.columns import Simplex, Stranded, Work, generate_columns
+from transport._solver.columns import Simplex, Stranded, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Oracle, Slices
+from transport._solver.trees import Work
 from transport.internal import InfeasibleError, check_choice
 
 METHODS = ("auto", "matrix")
@@ -76,7 +77,7 @@ class Exact:
         problem = state.problem
         f, g = np.zeros(problem.shape[0]), np.zeros(problem.shape[1])
         core = state.core
-        if core is None or core.tree is None:
+        if core is None or not core.has_basis:
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), f, g)
         u, v = core.potentials()
@@ -134,7 +135,7 @@ def _shipped(core: Simplex, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, n
     if core.stranded():
         rows, cols, units = core.flows()
         return rows, cols, units * (math.fsum(a) / float(core.a.sum()))
-    parent = core.parents()
+    parent = core.tree.parents
     mass = simplex_pool.peel(n, parent, a, b)
     v = np.flatnonzero((parent[:-1] < len(mass)) & (mass > 0))
     p = parent[v]

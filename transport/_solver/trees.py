@@ -1,0 +1,249 @@
+"""Two spanning trees for the simplex core, one interface.
+
+`ThreadTree` maintains potentials and a preorder thread: best while the tree fits the cache. `LazyTree` keeps
+parent pointers only: best beyond about 20 000 nodes. Both pivot strongly feasibly with integer flows, and
+both resume where the last slice ended, so the length of a slice never changes the pivots.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from transport._solver.pricing import Slices
+
+SLICE_SECONDS = 0.05
+LAZY_NODES = 24_000
+MAX_PASSES = 8
+
+
+@dataclass
+class Work:
+    """How far it is and how far it may go; read by `Solver.progress`, refilled by `Solver.step`."""
+
+    budget: int = 0
+    pivots: int = 0
+    rounds: int = 0
+    arcs: int = 0
+    stalls: int = 0
+    stage: str = "starting"
+    chunk: int = 2000
+
+    def spend(self, pivots: int) -> None:
+        """Count pivots against the budget."""
+        self.pivots += pivots
+        self.budget -= pivots
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Arcs in CSR form by source: arc e of row i, indptr[i] <= e < indptr[i + 1], goes to sink col[e]."""
+
+    indptr: np.ndarray
+    col: np.ndarray
+    cost: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Source of every arc."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+
+class Tree(Protocol):
+    """A basis. Nodes: sources 0..n-1, sinks n..n+m-1, artificial root n+m."""
+
+    def optimise(self, pool: Pool, work: Work) -> Slices[None]:
+        """Pivot until no arc of the pool has a negative reduced cost."""
+        ...
+
+    @property
+    def heights(self) -> np.ndarray:
+        """Potential of every node: minus f on sources, g on sinks."""
+        ...
+
+    @property
+    def parents(self) -> np.ndarray:
+        """Parent of every node."""
+        ...
+
+    @property
+    def flows(self) -> np.ndarray:
+        """Integer flow on the arc to the parent."""
+        ...
+
+
+class _Planted:
+    """A forest with positive flows as a strongly feasible tree, in slots numbered in preorder."""
+
+    def __init__(
+        self,
+        masses: tuple[np.ndarray, np.ndarray],
+        arcs: tuple[np.ndarray, np.ndarray, np.ndarray],
+        costs: np.ndarray,
+    ) -> None:
+        from transport._kernels import simplex_tree
+
+        a, b = masses
+        self.n, self.m = len(a), len(b)
+        supply = np.concatenate([a, -b])
+        self._tree, self._slot = simplex_tree.plant(self.n, self.m, *arcs, costs, supply, 1.0)
+
+    @property
+    def heights(self) -> np.ndarray:
+        """Potential of every node: minus f on sources, g on sinks."""
+        return self._tree[7][self._slot]
+
+    @property
+    def parents(self) -> np.ndarray:
+        """Parent of every node."""
+        node = np.empty(len(self._slot), np.int64)
+        node[self._slot] = np.arange(len(self._slot))
+        return node[self._tree[1][self._slot]]
+
+    @property
+    def flows(self) -> np.ndarray:
+        """Integer flow on the arc to the parent."""
+        return self._tree[5][self._slot]
+
+
+class ThreadTree(_Planted):
+    """Threaded tree with maintained potentials."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._cursor = np.zeros(5, np.int64)
+
+    def optimise(self, pool: Pool, work: Work) -> Slices[None]:
+        """Block search in slices; ends when a pass over freshly computed potentials finds nothing."""
+        from transport._kernels import simplex_tree as k
+
+        head = np.empty(len(pool.col), np.uint32)
+        block = max(64, int(np.sqrt(len(pool.col))))
+        period = max(1000, self.n // 3)
+        passes = 0
+        while True:
+            chunk = min(work.chunk, work.budget)
+            began = time.perf_counter()
+            before = int(self._cursor[k.PIVOTS])
+            code = k.run(
+                (pool.indptr, pool.col, pool.cost, head),
+                self._tree,
+                self._slot,
+                self._cursor,
+                block,
+                chunk,
+                period,
+            )
+            done = int(self._cursor[k.PIVOTS]) - before
+            work.spend(done)
+            if code == k.OPTIMAL:
+                k.renumber(self._tree, self._slot)
+                passes += 1
+                if done == 0 or passes > MAX_PASSES:  # more passes would only chase rounding
+                    return
+                continue
+            if code == k.STALLED:
+                work.stalls += 1
+                k.renumber(self._tree, self._slot)
+                if work.stalls > 3:
+                    return
+            if done == chunk and chunk > 0:
+                ratio = SLICE_SECONDS / max(1e-6, time.perf_counter() - began)
+                work.chunk = int(np.clip(work.chunk * min(4.0, max(0.25, ratio)), 100, 10**7))
+            yield
+
+
+class LazyTree(_Planted):
+    """Parent pointers only; candidates are priced exactly on their cycles."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        size = self.n + self.m + 1
+        self._mark = np.zeros(size, np.int64)
+        self._epoch = 0
+        self._stack = np.empty(size, np.uint32)
+        self._paths = (np.empty(size, np.uint32), np.empty(size, np.uint32))
+        self._sums = (np.empty(size), np.empty(size))
+        self._lows = (np.empty(size, np.int64), np.empty(size, np.int64))
+        self._best = np.zeros(size)
+
+    def _potentials(self) -> Slices[None]:
+        from transport._kernels import simplex_lazy as k
+
+        src, parent, _, _, _, _, pcost, pi = self._tree
+        root = self.n + self.m
+        self._epoch += 1
+        self._mark[root] = self._epoch << k.PLACE_BITS
+        pi[root] = 0.0
+        for start in range(0, root, 1 << 18):
+            stop = min(root, start + (1 << 18))
+            k.sweep_potentials(src, parent, pcost, pi, self._mark, self._epoch, start, stop, self._stack)
+            if stop < root:
+                yield
+
+    def optimise(self, pool: Pool, work: Work) -> Slices[None]:
+        """Sweeps until one finds no candidate, or none that survives on its exact cycle."""
+        from transport._kernels import simplex_lazy as k
+
+        src, parent, _, _, _, flow, pcost, pi = self._tree
+        head = self._slot[self.n + pool.col.astype(np.int64)]
+        tail, arc, value = np.empty(self.n, np.uint32), np.empty(self.n, np.int64), np.empty(self.n)
+        keep, out = np.empty(self.n, np.int64), np.zeros(3, np.int64)
+        while True:
+            yield from self._potentials()
+            count = 0
+            for start in range(0, self.n, 1 << 18):
+                stop = min(self.n, start + (1 << 18))
+                count = k.candidates(
+                    pool.indptr, head, pool.cost, self._slot, pi, start, stop, tail, arc, value, count
+                )
+                if stop < self.n:
+                    yield
+            kept = k.best_per_sink(head, arc, value, count, self._best, keep)
+            if not kept:
+                return
+            order = keep[:kept][np.argsort(value[keep[:kept]], kind="stable")]
+            at, pivoted = 0, 0
+            while at < kept:
+                began = time.perf_counter()
+                out[:] = 0
+                stop = min(kept, at + max(0, min(work.chunk, work.budget)))
+                self._epoch = k.attempt(
+                    order,
+                    (at, stop),
+                    (tail, arc, head, pool.cost),
+                    (src, parent, flow, pcost),
+                    self._mark,
+                    self._epoch,
+                    (self._paths, self._sums, self._lows),
+                    out,
+                )
+                pivoted += int(out[0])
+                work.spend(int(out[0]))
+                if stop - at == work.chunk:
+                    ratio = SLICE_SECONDS / max(1e-6, time.perf_counter() - began)
+                    work.chunk = int(np.clip(work.chunk * min(4.0, max(0.25, ratio)), 100, 10**7))
+                at = stop
+                if at < kept:
+                    yield
+            self._epoch += 1
+            if not pivoted:  # what is left is rounding
+                yield from self._potentials()
+                return
+            yield
+
+
+def plant(
+    masses: tuple[np.ndarray, np.ndarray],
+    arcs: tuple[np.ndarray, np.ndarray, np.ndarray],
+    costs: np.ndarray,
+    *,
+    lazy: bool | None = None,
+) -> Tree:
+    """The better tree for this size; arcs = (rows, cols, flows), a forest with positive flows."""
+    if lazy is None:
+        lazy = len(masses[0]) + len(masses[1]) > LAZY_NODES
+    return LazyTree(masses, arcs, costs) if lazy else ThreadTree(masses, arcs, costs)
