@@ -71,7 +71,7 @@ def _plan_panel(axis: Any, p: Measure, q: Measure, solution: Solution) -> None:
     for cloud, weights, colour, name in ((x, p.weights, "#1f5fbf", "P"), (y, q.weights, "#c8442a", "Q")):
         size = 4 + 60 * weights / max(weights.max(), 1e-300)
         axis.scatter(*cloud.T, s=size, c=colour, alpha=0.75, linewidths=0, label=name, zorder=2)
-    axis.legend(loc="upper right", frameon=False)
+    axis.legend(loc="best", frameon=False)
     axis.set_aspect("equal")
     if p.shape is not None:
         axis.invert_yaxis()
