@@ -17,6 +17,7 @@ from divergences._fdiv import (
 from divergences._generators import Generator, f_divergence
 from divergences._laws import Density
 from divergences._orders import alpha, chi2, renyi
+from divergences._samples import energy, mmd
 
 __all__ = [
     "Density",
@@ -25,6 +26,7 @@ __all__ = [
     "alpha",
     "chi2",
     "cross_entropy",
+    "energy",
     "entropy",
     "estimate",
     "f_divergence",
@@ -33,6 +35,7 @@ __all__ = [
     "js",
     "js_distance",
     "kl",
+    "mmd",
     "register",
     "renyi",
     "squared_hellinger",

@@ -56,7 +56,7 @@ def register(name: Any, family_p: Any, family_q: Any) -> Callable[[Formula], For
 
 
 def closed_form(
-    name: str, p: tuple[str, Params], q: tuple[str, Params], **options: float
+    name: str, p: tuple[str, Params], q: tuple[str, Params], /, **options: float
 ) -> tuple[float, float] | None:
     """(value, bound on its rounding error), or None where no formula applies."""
     formula = _TABLE.get((name, p[0], q[0]))

@@ -1,0 +1,149 @@
+"""Estimators from samples: brute force on tiny inputs, coverage and calibration on known laws."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import divergences as dv
+
+
+def test_energy_is_the_definition():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(7, 3)), rng.normal(1, 2, size=(5, 3))
+
+    def mean(pairs):
+        return np.mean([np.linalg.norm(a - b) for a, b in pairs])
+
+    cross = mean(itertools.product(x, y))
+    own = [mean(itertools.permutations(z, 2)) for z in (x, y)]
+    assert dv.energy(x, y) == pytest.approx(2 * cross - sum(own), rel=1e-12)
+
+
+def test_energy_of_many_points_on_the_line_is_scipys_up_to_the_diagonal():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=1500), rng.normal(0.7, 1, size=1300)
+    v_statistic = stats.energy_distance(x, y) ** 2
+    n, m = len(x), len(y)
+    own = [np.abs(z[:, None] - z).sum() / k for z, k in ((x, n * n * (n - 1)), (y, m * m * (m - 1)))]
+    assert dv.energy(x, y) == pytest.approx(v_statistic - sum(own), rel=1e-9)
+
+
+def test_mmd_is_the_definition():
+    rng = np.random.default_rng(2)
+    x, y, h = rng.normal(size=(6, 2)), rng.normal(1, 1, size=(6, 2)), 0.8
+
+    def k(a, b):
+        return math.exp(-np.sum((a - b) ** 2) / (2 * h * h))
+
+    own = [np.mean([k(a, b) for a, b in itertools.permutations(z, 2)]) for z in (x, y)]
+    cross = np.mean([k(a, b) for a, b in itertools.product(x, y)])
+    assert dv.mmd(x, y, bandwidth=h) == pytest.approx(sum(own) - 2 * cross, rel=1e-12)
+    pairs = [k(x[i], x[i + 1]) + k(y[i], y[i + 1]) - k(x[i], y[i + 1]) - k(x[i + 1], y[i]) for i in (0, 2, 4)]
+    assert dv.mmd(x, y, bandwidth=h, method="linear") == pytest.approx(np.mean(pairs), rel=1e-12)
+
+
+def normal_mmd(mean, h):
+    """Squared MMD of N(0,1) and N(mean,1): kernel and laws convolve to Gaussians."""
+    s2 = h * h + 2
+    c = h / math.sqrt(s2)
+    return 2 * c * (1 - math.exp(-(mean**2) / (2 * s2)))
+
+
+@pytest.mark.parametrize("name", ["energy", "mmd", "linear", "kl"])
+def test_intervals_cover(name):
+    """A 90 % interval that covers less than 80 % or has twice the spread of the estimates is wrong."""
+    mean, h, reps = 1.0, 1.0, 60
+    true = {
+        # E|N(m, 2)| twice minus 2·2/√π
+        "energy": 2 * (2 / math.sqrt(math.pi) * math.exp(-(mean**2) / 4) + mean * math.erf(mean / 2))
+        - 4 / math.sqrt(math.pi),
+        "mmd": normal_mmd(mean, h),
+        "linear": normal_mmd(mean, h),
+        "kl": mean**2 / 2,
+    }[name]
+    options = (
+        {"bandwidth": h}
+        if name == "mmd"
+        else {"bandwidth": h, "method": "linear"}
+        if name == "linear"
+        else {}
+    )
+    found = []
+    for seed in range(reps):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=400), rng.normal(mean, 1, size=400)
+        found.append(dv.estimate("mmd" if name == "linear" else name, x, y, confidence=0.9, **options))
+    cover = np.mean([e.lower <= true <= e.upper for e in found])
+    assert cover >= 0.8
+    spread = np.std([e.value for e in found])
+    typical = np.median([e.standard_error for e in found])
+    assert 0.5 * spread < typical < 2 * spread
+
+
+def test_knn_kl_bias_is_small_and_duplicates_are_finite():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(4000, 2)), rng.normal(size=(4000, 2)) * [1, 2]
+    true = 0.5 * (0.25 - 1 + math.log(4))
+    assert dv.estimate("kl", x, y).value == pytest.approx(true, abs=0.06)
+    # laws on atoms: the answer is the discrete KL of the frequencies
+    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
+    a, b = rng.choice(3, 3000, p=p).astype(float), rng.choice(3, 3000, p=q).astype(float)
+    assert dv.estimate("kl", a, b).value == pytest.approx(float(np.sum(p * np.log(p / q))), abs=0.05)
+    same = np.ones((50, 2))
+    assert dv.estimate("kl", same, same).value == pytest.approx(0.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["energy", "mmd"])
+def test_permutation_p_values(name):
+    """Under P = Q p-values are uniform; far apart they are the smallest possible."""
+    values = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        values.append(
+            dv.estimate(name, rng.normal(size=25), rng.normal(size=25), permutations=39, rng=seed).p_value
+        )
+    assert stats.kstest(values, "uniform").pvalue > 1e-3
+    rng = np.random.default_rng(0)
+    far = dv.estimate(name, rng.normal(size=25), rng.normal(3, 1, size=25), permutations=99)
+    assert far.p_value == 0.01
+
+
+def test_wasserstein_interval_covers():
+    hits = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        e = dv.estimate("wasserstein", rng.uniform(size=3000), rng.uniform(0.5, 1.5, size=2000), diameter=1.5)
+        hits.append(e.lower <= 0.5 <= e.upper)
+        assert e.upper - e.lower < 0.4
+    assert np.mean(hits) >= 0.95
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 2)), rng.normal(size=(50, 2)) + [4, 0]
+    e = dv.estimate("wasserstein", x, y, p=2)
+    assert e.lower <= e.value <= e.upper
+    assert e.value == pytest.approx(4, abs=0.6)
+
+
+def test_wasserstein_on_the_line_is_scipys():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=40), rng.normal(size=57)
+    assert dv.estimate("wasserstein", x, y).value == pytest.approx(
+        stats.wasserstein_distance(x, y), rel=1e-12
+    )
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="choose one of"):
+        dv.estimate("tv", np.zeros(10), np.ones(10))
+    with pytest.raises(ValueError, match="they must agree"):
+        dv.estimate("energy", np.zeros((5, 2)), np.zeros((5, 3)))
+    with pytest.raises(ValueError, match="needs at least"):
+        dv.estimate("kl", np.zeros(3), np.zeros(30))
+    with pytest.raises(ValueError, match=r"x\[1, 0\] is nan"):
+        dv.energy([0.0, math.nan], [1.0, 2.0])
+    with pytest.raises(ValueError, match="bandwidth"):
+        dv.mmd([0.0, 1.0], [2.0, 3.0], bandwidth=-1)
