@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from transport._threads import chunks, run_tasks
+from transport.internal import run_chunks
 
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
 TOP = 3  # the tree is cut into 2^TOP subtrees for the threads
@@ -20,12 +21,30 @@ def depth_for(n: int, leaf: int = LEAF) -> int:
     return max(0, (n // leaf).bit_length() - 1)
 
 
+def _run(task: Callable[..., object], arguments: Sequence[tuple[Any, ...]], *, small: bool) -> None:
+    """``task(*args)`` for each of ``arguments``, on all cores unless the work is ``small``."""
+
+    def part(first: int, last: int) -> None:
+        for args in arguments[first:last]:
+            task(*args)
+
+    if small:
+        part(0, len(arguments))
+    else:
+        run_chunks(part, len(arguments), slice_size=1)
+
+
 class Found(NamedTuple):
-    """Row i holds ``counts[i]`` pairs in ascending order of ``vals`` = c(x_i, y_cols) - v_cols."""
+    """Row i holds ``counts[i]`` pairs in ascending order of ``vals`` = c(x_i, y_cols) - v_cols.
+
+    All other points have values >= ``floor[i]``, rounding included; ``work`` counts evaluations.
+    """
 
     cols: np.ndarray
     vals: np.ndarray
     counts: np.ndarray
+    floor: np.ndarray
+    work: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +70,7 @@ class KdTree:
         top = min(TOP, deepest)
         kd_order.split(p, order, n, 1, 0, top)
         tasks = [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)]
-        run_tasks(kd_order.split, tasks, threads=n > SMALL)
+        _run(kd_order.split, tasks, small=n <= SMALL)
         return cls(p, order)
 
     @cached_property
@@ -78,7 +97,7 @@ class KdTree:
             (self.points, self.depth, np.array([(1 << top) + k]), nodes, normal) for k in range(1 << top)
         ]
         tasks += [(self.points, k, np.arange(1 << k, 2 << k), nodes, normal) for k in range(top)]
-        run_tasks(kd_order.geometry, tasks, threads=n > SMALL)
+        _run(kd_order.geometry, tasks, small=n <= SMALL)
         return nodes, normal
 
     def fit(self, v: np.ndarray) -> Fitted:
@@ -96,7 +115,7 @@ class KdTree:
         tasks += [
             (self.points, v, self.depth, np.arange(1 << k, 2 << k), True, nodes, normal) for k in range(top)
         ]
-        run_tasks(kd_order.fit, tasks, threads=n > SMALL)
+        _run(kd_order.fit, tasks, small=n <= SMALL)
         return Fitted(self, v, nodes)
 
 
@@ -110,8 +129,8 @@ class Fitted:
 
     def search(
         self, x: np.ndarray, k: int, *, metric: int, power: float, limit: np.ndarray | None = None
-    ) -> tuple[Found, int]:
-        """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``, and the work done.
+    ) -> Found:
+        """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``, to rounding.
 
         ``x`` should be in kd order too: neighbouring searches then share the cache.
         """
@@ -120,17 +139,18 @@ class Fitted:
         n = x.shape[0]
         y = self.tree.points
         k = min(k, y.shape[0])
-        found = Found(np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32))
+        out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
         if limit is None:
             limit = np.full(n, np.inf)
         search = searcher(x.shape[1], metric, power)
-        parts = chunks(n, 32)
+        count = min(n, 32)
+        parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
         work = np.zeros(len(parts), np.int64)
 
         def task(part: int, start: int, stop: int) -> None:
             work[part] = search(
-                x, start, stop, limit, y, self.v, self.nodes, self.tree.depth, metric, power, *found
+                x, start, stop, limit, y, self.v, self.nodes, self.tree.depth, metric, power, *out
             )
 
-        run_tasks(task, [(p, *r) for p, r in enumerate(parts)], threads=n > SMALL // 4)
-        return found, int(work.sum())
+        _run(task, parts, small=n <= SMALL // 4)
+        return Found(*out, int(work.sum()))

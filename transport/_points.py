@@ -79,9 +79,18 @@ class PointCloud:
             self._factor = 2.0**log2_factor
         dim = self.x.shape[1]
         diameter = 2 * half_extent * (1.0 if self.metric == "chebyshev" else float(dim))
-        self._magnitude = diameter**self.power * self._factor
+        self._base_magnitude = diameter**self.power
+        self._half_extent = half_extent
+        self._magnitude = self._base_magnitude * self._factor
         if not math.isfinite(self._magnitude):
             raise ValueError("the largest cost overflows float64; scale x and y down")
+
+    def unit(self) -> tuple[int, float]:
+        """(s, u): the cost is u times that of 2^-s x, 2^-s y, whose size leaves room for sums and squares."""
+        if self._base_magnitude == 0 or 2.0**-400 < self._base_magnitude < 2.0**400:
+            return 0, self._factor
+        shift = math.frexp(self._half_extent)[1]
+        return shift, 2.0 ** (shift * self.power) * self._factor
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -134,10 +143,10 @@ class PointCloud:
         tree, queries = self.tree_x, self.tree_y
         metric = METRICS.index(self.metric)
         fitted = tree.fit(f[tree.order])
-        found, _ = fitted.search(queries.points, 1, metric=metric, power=self.power)
+        found = fitted.search(queries.points, 1, metric=metric, power=self.power)
         g = np.empty(m)
-        g[queries.order] = found.vals[:, 0]
-        return rounded_down(g)
+        g[queries.order] = np.minimum(rounded_down(found.vals[:, 0]), found.floor)
+        return g
 
     def _scan(self, f: np.ndarray) -> np.ndarray:
         """min_i C_ij - f_i over all pairs, O(n m d)."""

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 _jit = njit(cache=True, nogil=True)
+RIDGE = 1e-8  # of the trace; keeps flat nodes solvable
 
 
 @_jit
@@ -136,7 +137,7 @@ def _node_geometry(p, start, stop, node, factor, gram):
     if size <= dim or not trace > 0.0:
         return
     for q in range(dim):
-        gram[q, q] += 1e-6 * trace
+        gram[q, q] += RIDGE * trace
     for q in range(dim):  # Cholesky, in place
         for q2 in range(q + 1):
             s = gram[q, q2]
@@ -159,6 +160,7 @@ def fit(p, v, depth, tops, only, nodes, normal):
     """
     n, dim = p.shape
     h = np.empty(dim)
+    r = np.empty(dim)
     for top in tops:
         base = 0
         while (2 << base) <= top:
@@ -170,45 +172,61 @@ def fit(p, v, depth, tops, only, nodes, normal):
                 z = count + k
                 start = n * k // count
                 stop = n * (k + 1) // count
-                _node_fit(p, v, start, stop, nodes[z], normal[z], h)
+                _node_fit(p, v, start, stop, nodes[z], normal[z], h, r)
 
 
 @_jit
-def _node_fit(p, v, start, stop, node, factor, h):
+def _solve_factored(factor, h):
+    """h <- (L L^T)^-1 h for a lower triangle stored row by row."""
+    dim = len(h)
+    t = 0
+    for q in range(dim):
+        for q2 in range(q):
+            h[q] -= factor[t] * h[q2]
+            t += 1
+        h[q] /= factor[t]
+        t += 1
+    for q in range(dim - 1, -1, -1):
+        for q2 in range(q + 1, dim):
+            h[q] -= factor[q2 * (q2 + 1) // 2 + q] * h[q2]
+        h[q] /= factor[q * (q + 1) // 2 + q]
+
+
+@_jit
+def _node_fit(p, v, start, stop, node, factor, h, r):
     dim = p.shape[1]
     h[:] = 0.0
     if factor[0] > 0.0:
         base = v[start]
-        for r in range(start, stop):
-            w = v[r] - base
+        for k in range(start, stop):
+            w = v[k] - base
             for q in range(dim):
-                h[q] += (p[r, q] - node[q]) * w
-        t = 0
-        for q in range(dim):  # L z = r
-            for q2 in range(q):
-                h[q] -= factor[t] * h[q2]
-                t += 1
-            h[q] /= factor[t]
-            t += 1
-        for q in range(dim - 1, -1, -1):  # L^T h = z
-            for q2 in range(q + 1, dim):
-                h[q] -= factor[q2 * (q2 + 1) // 2 + q] * h[q2]
-            h[q] /= factor[q * (q + 1) // 2 + q]
-            if not abs(h[q]) < 1e150:
-                h[:] = 0.0
-                break
+                h[q] += (p[k, q] - node[q]) * w
+        _solve_factored(factor, h)
+        trace = 0.0
+        for t in range(len(factor)):
+            trace += factor[t] * factor[t]
+        for q in range(dim):  # one refinement: the residual of the ridge solution is ridge * h
+            r[q] = RIDGE * trace * h[q]
+        _solve_factored(factor, r)
+        good = True
+        for q in range(dim):
+            h[q] += r[q]
+            good &= abs(h[q]) < 1e150
+        if not good:
+            h[:] = 0.0
     beta = -np.inf
     high = -np.inf
     size = 0.0
-    for r in range(start, stop):
-        w = v[r]
+    for k in range(start, stop):
+        w = v[k]
         high = max(high, w)
         size = max(size, abs(w))
         for q in range(dim):
-            w -= h[q] * (p[r, q] - node[q])
+            w -= h[q] * (p[k, q] - node[q])
         beta = max(beta, w)
     for q in range(dim):
         node[dim + q] = h[q]
         size += abs(h[q]) * max(-node[2 * dim + q], node[3 * dim + q])
-    node[4 * dim] = beta + (4.0 * dim + 8.0) * 2.0**-53 * size
+    node[4 * dim] = beta + (2.0 * dim + 6.0) * 2.0**-53 * size
     node[4 * dim + 1] = high

@@ -9,7 +9,12 @@ function of a norm, c = s^p with s(y) = |x - y|. In the node
 so min c - v >= A + slope s(y') - beta + min over the box of (slope g - h) . dy, linear in dy, hence
 solved axis by axis. The squared Euclidean cost keeps its |dy|^2 and is solved exactly per axis; so is
 the cityblock distance. Without h the bound would be first order in (cell size x displacement), and
-visit hundreds of points instead of tens. All sums carry their rounding, so a point is never missed.
+visit hundreds of points instead of tens.
+
+A node is passed over when its bound, as computed, reaches the limit to within a few roundings: on lattices
+and lines exact ties are all around, and telling them apart would visit every tied point. Rounding may have
+lifted the bound by ``slack``, so each search also returns a floor below everything it passed over:
+min(best, floor) is a proved lower bound.
 
 Kernels are made for a dimension and a cost: constants there are worth a factor of two.
 """
@@ -23,9 +28,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-SQUARED, EUCLIDEAN, OTHER = 0, 1, 2
+SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
 _jit = njit(cache=True, nogil=True)
 _inline = njit(nogil=True)
+_U = 2.0**-53
+_TIE = 8.0 * _U
 
 
 @_inline
@@ -51,10 +58,29 @@ def _cost(x, y, i, j, dim, kind, metric, power):
         return _base(x, y, i, j, dim, 0)
     if kind == EUCLIDEAN:
         return np.sqrt(_base(x, y, i, j, dim, 0))
+    if EUCLIDEAN < kind < OTHER:
+        return _base(x, y, i, j, dim, kind - 1)
     s = _base(x, y, i, j, dim, metric)
     if metric == 0:
-        return s ** (0.5 * power)
+        return np.sqrt(s) if power == 1.0 else s ** (0.5 * power)
     return s if power == 1.0 else s**power
+
+
+@_jit
+def pair_cost(x, y, i, j, metric, power):
+    """c(x_i, y_j), any metric and power."""
+    if metric == 0 and power == 2.0:
+        return _base(x, y, i, j, x.shape[1], 0)
+    return _cost(x, y, i, j, x.shape[1], OTHER, metric, power)
+
+
+@_jit
+def pair_costs(x, y, rows, cols, metric, power):
+    """c(x[rows], y[cols]), shape (k,)."""
+    out = np.empty(len(rows))
+    for k in range(len(rows)):
+        out[k] = pair_cost(x, y, rows[k], cols[k], metric, power)
+    return out
 
 
 @_inline
@@ -69,12 +95,12 @@ def _bound_squared(x, i, nodes, z, dim):
         e = dy * (dy + s)
         b += c + e
         size += c + dy * dy + abs(e)
-    return b - (nodes[z, 4 * dim] + (2.0 * dim + 12.0) * 2.0**-53 * size)
+    return b - nodes[z, 4 * dim], (1.0 * dim + 9.0) * _U * size
 
 
 @_inline
 def _bound_linear(x, i, nodes, z, dim, metric, slope, s0):
-    """min over the box of slope s(y) - h . dy - beta, from below; ``s0`` is s at the centre."""
+    """min over the box of slope s(y) - h . dy - beta; ``s0`` is s at the centre."""
     b = slope * s0
     size = b
     axis = 0
@@ -109,7 +135,7 @@ def _bound_linear(x, i, nodes, z, dim, metric, slope, s0):
         e = min(g * lo, g * hi)
         b += e
         size += abs(g) * (hi - lo) + (abs(t) * inverse + slope) * (hi - lo)
-    return b - (nodes[z, 4 * dim] + (4.0 * dim + 16.0) * 2.0**-53 * size)
+    return b - nodes[z, 4 * dim], (2.0 * dim + 10.0) * _U * size
 
 
 @_inline
@@ -141,22 +167,25 @@ def _bound_other(x, i, nodes, z, dim, metric, power):
         far = np.sqrt(far)
         centre = np.sqrt(centre)
     low = near**power
-    slack = (8.0 * dim + 16.0 * power + 32.0) * 2.0**-53
+    rounding = ((dim + 4.0) * max(power, 1.0) + 8.0) * _U
     top = nodes[z, 4 * dim + 1]
-    plain = low - top - slack * (low + abs(top))
+    plain = low - top
+    slack = rounding * (low + abs(top))
     if power >= 1.0:
         tangent = centre**power
         slope = power * tangent / centre if centre > 0.0 else (1.0 if power == 1.0 else 0.0)
         offset = tangent - slope * centre
     elif far > near:
         tangent = far**power
-        slope = (tangent - low) / (far - near) * (1.0 - slack)
+        slope = (tangent - low) / (far - near) * (1.0 - rounding)
         offset = low - slope * near
     else:
-        return plain
-    linear = _bound_linear(x, i, nodes, z, dim, metric, slope, centre) + offset
-    linear -= slack * (tangent + low + slope * (centre + near))
-    return max(plain, linear)
+        return plain, slack
+    linear, more = _bound_linear(x, i, nodes, z, dim, metric, slope, centre)
+    linear += offset
+    if linear <= plain:
+        return plain, slack
+    return linear, more + rounding * (tangent + low + slope * (centre + near))
 
 
 @_inline
@@ -169,59 +198,65 @@ def _bound(x, i, nodes, z, dim, kind, metric, power):
             t = x[i, q] - nodes[z, q]
             s += t * t
         return _bound_linear(x, i, nodes, z, dim, 0, 1.0, np.sqrt(s))
+    if EUCLIDEAN < kind < OTHER:
+        return _bound_linear(x, i, nodes, z, dim, kind - 1, 1.0, 0.0)
     return _bound_other(x, i, nodes, z, dim, metric, power)
 
 
 @cache
-def _make(fixed_dim: int, kind: int, fixed_metric: int) -> Callable[..., int]:
+def _make(fixed_dim: int, kind: int) -> Callable[..., int]:
     @_jit
-    def search(x, start, stop, limit, y, v, nodes, depth, metric, power, cols, vals, counts):
-        """Fill rows start:stop of cols, vals (ascending) and counts; returns the number of evaluations.
+    def search(x, start, stop, limit, y, v, nodes, depth, metric, power, cols, vals, counts, floor):
+        """Fill rows start:stop of cols, vals (ascending), counts and floor; returns the evaluations done.
 
-        Row i gets the k = cols.shape[1] smallest values below limit[i].
+        Row i gets the k = cols.shape[1] smallest values below limit[i]; the rest is >= floor[i].
         """
         m = y.shape[0]
         k = cols.shape[1]
         dim = fixed_dim if fixed_dim > 0 else y.shape[1]
-        met = fixed_metric if fixed_metric >= 0 else metric
         stack = np.empty(2 * depth + 4, np.int64)
         bounds = np.empty(2 * depth + 4)
+        floors = np.empty(2 * depth + 4)
         leaves = 1 << depth
         work = 0
         for i in range(start, stop):
             count = 0
             limit_i = limit[i]
+            cut = limit_i
+            lowest = np.inf
             sp = 1
             stack[0] = 1
             bounds[0] = -np.inf
             while sp > 0:
                 sp -= 1
-                if bounds[sp] >= limit_i:
+                if bounds[sp] >= cut:
+                    lowest = min(lowest, floors[sp])
                     continue
                 z = stack[sp]
                 if z < leaves:
                     work += 1
-                    left = 2 * z
-                    right = left + 1
-                    bl = _bound(x, i, nodes, left, dim, kind, met, power)
-                    br = _bound(x, i, nodes, right, dim, kind, met, power)
-                    if bl < br:
-                        left, right = right, left
-                        bl, br = br, bl
-                    if bl < limit_i:
-                        stack[sp] = left
-                        bounds[sp] = bl
-                        sp += 1
-                    if br < limit_i:
-                        stack[sp] = right
-                        bounds[sp] = br
-                        sp += 1
+                    near = 2 * z
+                    far = near + 1
+                    bn, sn = _bound(x, i, nodes, near, dim, kind, metric, power)
+                    bf, sf = _bound(x, i, nodes, far, dim, kind, metric, power)
+                    if bf < bn:
+                        near, far = far, near
+                        bn, bf = bf, bn
+                        sn, sf = sf, sn
+                    stack[sp] = far
+                    bounds[sp] = bf
+                    floors[sp] = bf - sf
+                    sp += 1
+                    stack[sp] = near
+                    bounds[sp] = bn
+                    floors[sp] = bn - sn
+                    sp += 1
                     continue
                 first = m * (z - leaves) // leaves
                 last = m * (z - leaves + 1) // leaves
                 work += last - first
                 for j in range(first, last):
-                    r = _cost(x, y, i, j, dim, kind, met, power) - v[j]
+                    r = _cost(x, y, i, j, dim, kind, metric, power) - v[j]
                     if r < limit_i:
                         if count < k:
                             t = count
@@ -236,7 +271,10 @@ def _make(fixed_dim: int, kind: int, fixed_metric: int) -> Callable[..., int]:
                         cols[i, t] = j
                         if count == k:
                             limit_i = min(limit_i, vals[i, k - 1])
+                            tie = abs(limit_i) + 2.0 * abs(v[cols[i, k - 1]])
+                            cut = min(cut, limit_i - _TIE * tie)
             counts[i] = count
+            floor[i] = lowest
         return work
 
     return search
@@ -246,7 +284,9 @@ def searcher(dim: int, metric: int, power: float) -> Callable[..., Any]:
     """The compiled search for points of dimension ``dim`` and the cost |x - y|_metric ^ power."""
     fixed = dim if dim in (2, 3) else 0
     if metric == 0 and power == 2.0:
-        return _make(fixed, SQUARED, 0)
+        return _make(fixed, SQUARED)
     if metric == 0 and power == 1.0:
-        return _make(fixed, EUCLIDEAN, 0)
-    return _make(0, OTHER, -1)
+        return _make(fixed, EUCLIDEAN)
+    if power == 1.0:
+        return _make(fixed, CITYBLOCK if metric == 1 else CHEBYSHEV)
+    return _make(fixed, OTHER)

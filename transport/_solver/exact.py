@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from transport._cost import Matrix
+from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solution import Status
 from transport._solver.base import Coupling
+from transport._solver.choose import METHODS, choose
 from transport._solver.columns import Simplex, Stranded, generate_columns
+from transport._solver.geometric import GeometricOracle, lay_out
+from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Oracle, Slices
 from transport._solver.trees import Work
 from transport.internal import InfeasibleError, check_choice
-
-METHODS = ("auto", "matrix")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Exact:
 
     Parameters
     ----------
-    method : {"auto", "matrix"}
-        How arcs are priced. "auto" chooses by the cost's kind; "matrix" stores all n x m costs.
+    method : {"auto", "line", "points", "matrix"}
+        How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
+        what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does.
 
     Notes
     -----
@@ -47,7 +50,7 @@ class Exact:
 
     def init(self, problem: Problem, *, tol: float) -> State:
         """Set up nothing yet: the work is in the steps."""
-        return State(problem)
+        return State(problem, *choose(problem, self.method))
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -65,6 +68,7 @@ class Exact:
         w = state.work
         stats = {
             "method": state.method,
+            "reason": state.reason,
             "pivots": w.pivots,
             "rounds": w.rounds,
             "arcs": w.arcs,
@@ -76,26 +80,30 @@ class Exact:
         """Plan on the current basis, flows recomputed from the masses as given, and the potentials."""
         problem = state.problem
         f, g = np.zeros(problem.shape[0]), np.zeros(problem.shape[1])
+        if state.coupling is not None:
+            return state.coupling
         core = state.core
         if core is None or not core.has_basis:
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), f, g)
         u, v = core.potentials()
-        f[state.sources] = np.ldexp(u, state.exponent)
-        g[state.sinks] = np.ldexp(v, state.exponent)
+        f[state.sources] = u * state.unit
+        g[state.sinks] = v * state.unit
         rows, cols, mass = _shipped(core, problem.a[state.sources], problem.b[state.sinks])
         return Coupling(state.sources[rows], state.sinks[cols], mass, f, g)
 
 
 @dataclass(eq=False)
 class State:
-    """A solve in progress: ``sources, sinks`` carry mass; the oracle's costs are in units of 2^exponent."""
+    """A solve in progress: ``sources, sinks`` carry mass; the oracle's costs are in units of ``unit``."""
 
     problem: Problem
+    method: str
+    reason: str
     work: Work = field(default_factory=Work)
     core: Simplex | None = None
-    exponent: int = 0
-    method: str = "matrix"
+    coupling: Coupling | None = None
+    unit: float = 1.0
 
     def __post_init__(self) -> None:
         self.sources = np.flatnonzero(self.problem.a > 0)
@@ -104,12 +112,24 @@ class State:
 
 
 def _solve(state: State) -> Slices[None]:
-    oracle = _matrix_oracle(state)
-    a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
+    if state.method == "line":
+        state.coupling = sorted_coupling(state.problem)
+        return
+    oracle: Oracle
+    if state.method == "points":
+        cloud = state.problem.cost
+        assert isinstance(cloud, PointCloud)
+        oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
+        a, b = oracle.x.mass, oracle.y.mass
+    else:
+        oracle = _matrix_oracle(state)
+        a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
     state.work.stage = "building the shortlist"
     start = yield from oracle.start()
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
+    if isinstance(oracle, GeometricOracle):
+        state.core = yield from oracle.polish(state.core)
 
 
 def _matrix_oracle(state: State) -> Oracle:
@@ -119,9 +139,9 @@ def _matrix_oracle(state: State) -> Oracle:
     if (len(state.sources), len(state.sinks)) != values.shape:
         values = values[np.ix_(state.sources, state.sinks)]
     magnitude = cost.magnitude
-    exponent = math.frexp(magnitude)[1]
+    exponent = math.frexp(magnitude)[1] - 1
     if magnitude > 0 and abs(exponent) > 400:  # sums and differences must neither overflow nor underflow
-        state.exponent = exponent
+        state.unit = math.ldexp(1.0, exponent)
         values = np.ldexp(values, -exponent)
         magnitude = math.ldexp(magnitude, -exponent)
     return MatrixOracle(values, cost.has_forbidden, magnitude)

@@ -1,0 +1,165 @@
+"""From a coarse level to a finer one: clusters, and a coarse basic flow refined to a fine basic flow."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from transport._kernels.kd_query import pair_cost
+
+_jit = njit(cache=True, nogil=True)
+
+
+@_jit
+def aggregate(p, w, count):
+    """Cluster k = points n k / count .. n (k + 1) / count: weighted centroids and total masses."""
+    n, dim = p.shape
+    centre = np.zeros((count, dim))
+    mass = np.zeros(count, np.int64)
+    for k in range(count):
+        start = n * k // count
+        stop = n * (k + 1) // count
+        total = 0.0
+        for r in range(start, stop):
+            mass[k] += w[r]
+            total += w[r]
+        for q in range(dim):
+            base = p[start, q]  # relative to a point of the cluster: tiny clusters keep their digits
+            s = 0.0
+            for r in range(start, stop):
+                s += w[r] * (p[r, q] - base)
+            centre[k, q] = base + s / total
+    return centre, mass
+
+
+@_jit
+def _by_node(nodes, count):
+    """CSR of arcs by node: (start, arc ids)."""
+    start = np.zeros(count + 1, np.int64)
+    for k in range(len(nodes)):
+        start[nodes[k] + 1] += 1
+    for v in range(count):
+        start[v + 1] += start[v]
+    place = start[:count].copy()
+    ids = np.empty(len(nodes), np.int64)
+    for k in range(len(nodes)):
+        ids[place[nodes[k]]] = k
+        place[nodes[k]] += 1
+    return start, ids
+
+
+@_jit
+def _ascending(key, order, size):
+    """order[:size] sorts key[:size]; insertion for the usual handful."""
+    if size > 64:
+        order[:size] = np.argsort(key[:size])
+        return
+    for t in range(size):
+        k = key[t]
+        s = t
+        while s > 0 and key[order[s - 1]] > k:
+            order[s] = order[s - 1]
+            s -= 1
+        order[s] = t
+
+
+@_jit
+def split_sources(rows, cols, flow, x, w, yc, g, metric, power):
+    """Coarse arcs (I, J) -> arcs (i, J) from the children i of I; support a forest, flows positive.
+
+    For each I the cheapest c(x_i, Y_J) - g_J are served first; each step exhausts a child or an arc.
+    """
+    n = x.shape[0]
+    coarse = rows.max() + 1
+    start, ids = _by_node(rows, coarse)
+    out_i = np.empty(len(rows) + n, np.int64)
+    out_j = np.empty(len(rows) + n, np.int64)
+    out_f = np.empty(len(rows) + n, np.int64)
+    used = 0
+    key = np.empty(64)
+    order = np.empty(64, np.int64)
+    left = np.empty(64, np.int64)
+    for node in range(coarse):
+        first = n * node // coarse
+        last = n * (node + 1) // coarse
+        arcs = start[node + 1] - start[node]
+        if arcs == 1:
+            for i in range(first, last):
+                out_i[used] = i
+                out_j[used] = cols[ids[start[node]]]
+                out_f[used] = w[i]
+                used += 1
+            continue
+        size = (last - first) * arcs
+        if size > len(key):
+            key = np.empty(2 * size)
+            order = np.empty(2 * size, np.int64)
+        if arcs + last - first > len(left):
+            left = np.empty(2 * (arcs + last - first), np.int64)
+        for t in range(arcs):
+            k = ids[start[node] + t]
+            left[t] = flow[k]
+            for i in range(first, last):
+                key[(i - first) * arcs + t] = pair_cost(x, yc, i, cols[k], metric, power) - g[cols[k]]
+        for i in range(first, last):
+            left[arcs + i - first] = w[i]
+        _ascending(key, order, size)
+        for s in range(size):
+            i = order[s] // arcs
+            t = order[s] - i * arcs
+            f = min(left[arcs + i], left[t])
+            if f > 0:
+                left[arcs + i] -= f
+                left[t] -= f
+                out_i[used] = first + i
+                out_j[used] = cols[ids[start[node] + t]]
+                out_f[used] = f
+                used += 1
+    return out_i[:used], out_j[:used], out_f[:used]
+
+
+@_jit
+def split_sinks(rows, cols, flow, x, y, w, yc, metric, power):
+    """Arcs (i, J) -> arcs (i, j) to the children j of J, the cheapest c(x_i, y_j) - c(x_i, Y_J) first."""
+    m = y.shape[0]
+    coarse = yc.shape[0]
+    start, ids = _by_node(cols, coarse)
+    out_i = np.empty(len(rows) + m, np.int64)
+    out_j = np.empty(len(rows) + m, np.int64)
+    out_f = np.empty(len(rows) + m, np.int64)
+    used = 0
+    key = np.empty(64)
+    order = np.empty(64, np.int64)
+    left = np.empty(64, np.int64)
+    for node in range(coarse):
+        first = m * node // coarse
+        last = m * (node + 1) // coarse
+        children = last - first
+        arcs = start[node + 1] - start[node]
+        size = children * arcs
+        if size > len(key):
+            key = np.empty(2 * size)
+            order = np.empty(2 * size, np.int64)
+        if arcs + children > len(left):
+            left = np.empty(2 * (arcs + children), np.int64)
+        for t in range(arcs):
+            k = ids[start[node] + t]
+            left[t] = flow[k]
+            base = pair_cost(x, yc, rows[k], node, metric, power)
+            for j in range(children):
+                key[t * children + j] = pair_cost(x, y, rows[k], first + j, metric, power) - base
+        for j in range(children):
+            left[arcs + j] = w[first + j]
+        _ascending(key, order, size)
+        for s in range(size):
+            t = order[s] // children
+            j = order[s] - t * children
+            f = min(left[arcs + j], left[t])
+            if f > 0:
+                left[arcs + j] -= f
+                left[t] -= f
+                out_i[used] = rows[ids[start[node] + t]]
+                out_j[used] = first + j
+                out_f[used] = f
+                used += 1
+    return out_i[:used], out_j[:used], out_f[:used]

@@ -1,0 +1,222 @@
+"""The pricing oracle of points in low dimension: coarse to fine, priced by kd trees.
+
+`start` solves a few hundred clusters exactly, then refines: each level's basic flow is split among the
+children into a basic flow of the next, its potentials are carried over by c-transform, and the simplex
+only repairs what the coarser level could not see (Schmitzer 2016; Oberman & Ruan 2015 for shortlists).
+Every level is priced to its own optimum; skipping that is slower from 10^5 points on (11 rounds instead
+of 3 on the last level at 10^6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from transport._kdtree import KdTree
+from transport._points import METRICS, PointCloud
+from transport._problem import Problem
+from transport._solver.columns import Simplex, generate_columns
+from transport._solver.masses import integer_masses
+from transport._solver.matrix import MatrixOracle
+from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.trees import Work
+
+SHORTLIST = 8  # cheapest arcs per node on both sides
+PER_ROW = 4  # violated arcs per row and pricing round
+COARSEST = 256  # clusters of the first level
+STEP = 2  # kd depths between levels
+CHILDREN = 2.5  # smallest mean number of points in a cluster
+_EPS = 2.0**-52
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The cost |x - y|^power: metric 0 Euclidean, 1 cityblock, 2 Chebyshev."""
+
+    metric: int
+    power: float
+
+    def costs(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """c(x[rows], y[cols]), broadcast."""
+        from transport._kernels.kd_query import pair_costs
+
+        shape = np.broadcast_shapes(np.shape(rows), np.shape(cols))
+        flat = [np.ascontiguousarray(np.broadcast_to(k, shape)).ravel() for k in (rows, cols)]
+        return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Sources or sinks at one level: points in kd order, integer masses."""
+
+    tree: KdTree
+    mass: np.ndarray
+
+    def coarser(self, depth: int) -> Side:
+        """The 2^depth clusters of this side, or itself if they would be nearly its points."""
+        from transport._kernels.multiscale import aggregate
+
+        n = len(self.mass)
+        if (1 << depth) * CHILDREN > n:
+            return self
+        centre, mass = aggregate(self.tree.points, self.mass, 1 << depth)
+        return Side(KdTree(centre, np.arange(1 << depth)), mass)
+
+
+class GeometricOracle:
+    """Prices all pairs of two point clouds; all indices are kd positions.
+
+    Parameters
+    ----------
+    x, y : Side
+        Points with positive integer masses of equal sums.
+    norm : Norm
+    work : Work
+        Shared by the levels.
+    """
+
+    has_forbidden = False
+
+    def __init__(self, x: Side, y: Side, norm: Norm, work: Work, *, magnitude: float) -> None:
+        self.x, self.y, self.norm, self.work, self.magnitude = x, y, norm, work, magnitude
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        return len(self.x.mass), len(self.y.mass)
+
+    def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """c[rows, cols], broadcast."""
+        return self.norm.costs(self.x.tree.points, self.y.tree.points, rows, cols)
+
+    def start(self) -> Slices[Start]:
+        """Solve the coarser levels; the last one, refined, is where this one starts."""
+        below = max(self.shape)
+        depth = int(np.log2(below / CHILDREN))
+        depths = list(range(depth, 0, -STEP))
+        depths = [d for d in depths if (1 << d) * 2 > COARSEST][::-1]
+        core: Simplex | None = None
+        for d in depths:
+            x, y = self.x.coarser(d), self.y.coarser(d)
+            if x is self.x and y is self.y:
+                break
+            core = yield from self._level(x, y, core)
+        if core is None:
+            return (yield from _dense(self).start())
+        return (yield from self._refine(core))
+
+    def _level(self, x: Side, y: Side, coarse: Simplex | None) -> Slices[Simplex]:
+        """Solve clusters ``x`` to ``y`` to optimality."""
+        oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
+        if coarse is None:
+            dense = _dense(oracle)
+            core = Simplex(dense, x.mass, y.mass, (yield from dense.start()), self.work)
+            yield from generate_columns(core)
+            core.oracle = oracle
+        else:
+            start = yield from oracle._refine(coarse)
+            core = Simplex(oracle, x.mass, y.mass, start, self.work)
+            yield from generate_columns(core)
+        return core
+
+    def _refine(self, core: Simplex) -> Slices[Start]:
+        """A start for this level from the solved coarser one."""
+        from transport._kernels import multiscale as k
+
+        coarse = core.oracle
+        assert isinstance(coarse, GeometricOracle)
+        x, y, xc, yc = self.x.tree.points, self.y.tree.points, coarse.x.tree, coarse.y.tree
+        f, g = core.potentials()
+        norm = (self.norm.metric, self.norm.power)
+        rows, cols, flow = core.flows()
+        rows, cols, flow = k.split_sources(rows, cols, flow, x, self.x.mass, yc.points, g, *norm)
+        rows, cols, flow = k.split_sinks(rows, cols, flow, x, y, self.y.mass, yc.points, *norm)
+        yield
+        return (yield from self._shortlist(f, xc, (rows, cols, flow)))
+
+    def _shortlist(
+        self, f: np.ndarray, from_: KdTree, basis: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> Slices[Start]:
+        """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
+        x, y = self.x.tree.points, self.y.tree.points
+        norm = {"metric": self.norm.metric, "power": self.norm.power}
+        g = from_.fit(f).search(y, 1, **norm).vals[:, 0].copy()
+        yield
+        near_y = self.y.tree.fit(g).search(x, SHORTLIST, **norm)
+        f = near_y.vals[:, 0].copy()
+        yield
+        near_x = self.x.tree.fit(f).search(y, SHORTLIST, **norm)
+        g = near_x.vals[:, 0].copy()
+        yield
+        (n, m), (rows, cols, _) = self.shape, basis
+        sources = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel(), rows])
+        sinks = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1]), cols])
+        return Start(sources, sinks, f, g, basis)
+
+    def polish(self, core: Simplex) -> Slices[Simplex]:
+        """Solve again from the same basis near zero potentials, if they drown the costs of the plan.
+
+        Coarse clusters that straddle two far groups leave an offset between them which the fine plan may
+        not need; costs relative to it have lost their digits (1e-16 inside the groups, 1 between them).
+        """
+        rows, cols, flow = core.flows()
+        f, g = core.potentials()
+        value = np.dot(self.costs(rows, cols), flow.astype(float))
+        if np.dot(np.abs(f[rows]) + np.abs(g[cols]), flow.astype(float)) <= 1e3 * value:
+            return core
+        self.work.stage = "polishing"
+        start = yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree, core.flows())
+        core = Simplex(self, self.x.mass, self.y.mass, start, self.work)
+        yield from generate_columns(core)
+        return core
+
+    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
+        """The worst few violated arcs of each row, by bounded search."""
+        yield
+        fitted = self.y.tree.fit(g)
+        limit = f - 14 * _EPS * np.abs(f)  # |c| + |g| >= |c - g| ~ |f|: no arc beyond it passes below
+        found = fitted.search(
+            self.x.tree.points, PER_ROW, metric=self.norm.metric, power=self.norm.power, limit=limit
+        )
+        rows, which = np.nonzero(np.arange(found.cols.shape[1]) < found.counts[:, None])
+        if not len(rows):
+            return rows, rows
+        cols = found.cols[rows, which].astype(np.int64)
+        c = self.costs(rows, cols)
+        u, v = f[rows], g[cols]
+        bad = (c - v) - u < -8 * _EPS * (np.abs(c) + np.abs(u) + np.abs(v))
+        return rows[bad], cols[bad]
+
+    def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
+        """Never called: no arc is forbidden."""
+        raise NotImplementedError("points have no forbidden arcs")
+        yield
+
+
+def lay_out(
+    problem: Problem, cloud: PointCloud, work: Work
+) -> tuple[GeometricOracle, np.ndarray, np.ndarray, float]:
+    """(oracle, sources, sinks, unit): the points with mass in kd order; its costs are in units of ``unit``.
+
+    ``sources`` and ``sinks`` are the original indices of the oracle's rows and columns.
+    """
+    sources, sinks = np.flatnonzero(problem.a > 0), np.flatnonzero(problem.b > 0)
+    a, b = integer_masses(problem.a[sources], problem.b[sinks])
+    shift, unit = cloud.unit()
+    trees = []
+    for keep, points, tree in ((sources, cloud.x, "tree_x"), (sinks, cloud.y, "tree_y")):
+        if len(keep) == len(points) and shift == 0:
+            trees.append(getattr(cloud, tree))  # shared with the certificate
+        else:
+            trees.append(KdTree.build(np.ldexp(points[keep], -shift)))
+    norm = Norm(METRICS.index(cloud.metric), cloud.power)
+    x, y = (Side(tree, mass[tree.order]) for tree, mass in zip(trees, (a, b)))
+    oracle = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)
+    return oracle, sources[trees[0].order], sinks[trees[1].order], unit
+
+
+def _dense(oracle: GeometricOracle) -> MatrixOracle:
+    n, m = oracle.shape
+    values = oracle.costs(np.arange(n)[:, None], np.arange(m)[None, :])
+    return MatrixOracle(values, False, float(values.max()))
