@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transport._kdtree import KdTree
+from transport._kdtree import Fitted, Found, KdTree
 from transport._points import METRICS, PointCloud
 from transport._problem import Problem
 from transport._solver.columns import Simplex, generate_columns
@@ -44,6 +44,10 @@ class Norm:
         shape = np.broadcast_shapes(np.shape(rows), np.shape(cols))
         flat = [np.ascontiguousarray(np.broadcast_to(k, shape)).ravel() for k in (rows, cols)]
         return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
+
+    def search(self, fitted: Fitted, x: np.ndarray, k: int, limit: np.ndarray | None = None) -> Found:
+        """The k smallest c(x_i, y_j) - v_j for each row of ``x``, below ``limit``."""
+        return fitted.search(x, k, metric=self.metric, power=self.power, limit=limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +144,12 @@ class GeometricOracle:
     ) -> Slices[Start]:
         """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
         x, y = self.x.tree.points, self.y.tree.points
-        norm = {"metric": self.norm.metric, "power": self.norm.power}
-        g = from_.fit(f).search(y, 1, **norm).vals[:, 0].copy()
+        g = self.norm.search(from_.fit(f), y, 1).vals[:, 0].copy()
         yield
-        near_y = self.y.tree.fit(g).search(x, SHORTLIST, **norm)
+        near_y = self.norm.search(self.y.tree.fit(g), x, SHORTLIST)
         f = near_y.vals[:, 0].copy()
         yield
-        near_x = self.x.tree.fit(f).search(y, SHORTLIST, **norm)
+        near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
         g = near_x.vals[:, 0].copy()
         yield
         (n, m), (rows, cols, _) = self.shape, basis
@@ -174,11 +177,8 @@ class GeometricOracle:
     def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
         """The worst few violated arcs of each row, by bounded search."""
         yield
-        fitted = self.y.tree.fit(g)
         limit = f - 14 * _EPS * np.abs(f)  # |c| + |g| >= |c - g| ~ |f|: no arc beyond it passes below
-        found = fitted.search(
-            self.x.tree.points, PER_ROW, metric=self.norm.metric, power=self.norm.power, limit=limit
-        )
+        found = self.norm.search(self.y.tree.fit(g), self.x.tree.points, PER_ROW, limit)
         rows, which = np.nonzero(np.arange(found.cols.shape[1]) < found.counts[:, None])
         if not len(rows):
             return rows, rows
