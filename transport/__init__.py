@@ -2,10 +2,12 @@
 
 from transport._colour import palette, transfer_colours
 from transport._exact_certificate import ExactCertificate
+from transport._gaussian import bures_wasserstein
 from transport._points import PointCloud
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
 from transport._solver.base import Coupling, Progress, Solver
+from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, InfeasibleError
 
 __all__ = [
@@ -19,7 +21,10 @@ __all__ = [
     "Solution",
     "Solver",
     "Status",
+    "bures_wasserstein",
     "palette",
     "solve",
     "transfer_colours",
+    "wasserstein_1d",
+    "wasserstein_circle",
 ]

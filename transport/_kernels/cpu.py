@@ -7,6 +7,11 @@ import math
 import numpy as np
 from numba import njit
 
+from transport._kernels.circle import circle_cost
+from transport._kernels.univariate import line_cost
+
+__all__ = ["circle_cost", "line_cost"]
+
 _jit = njit(cache=True, nogil=True)
 _jit_min = njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 

@@ -148,6 +148,7 @@ def as_weights(
 def as_points(x: Any, name: str, *, xp: ModuleType) -> Array:
     """Positions as a float64 array of shape (n, d), n >= 1, d >= 1; (n,) is read as d = 1."""
     x, _ = as_float64(x, name, xp=xp)
+    require_finite(x, name, xp=xp)
     if x.ndim == 1:
         x = xp.reshape(x, (x.shape[0], 1))
     if x.ndim != 2:
@@ -156,7 +157,6 @@ def as_points(x: Any, name: str, *, xp: ModuleType) -> Array:
         raise ValueError(f"{name} is empty; a measure needs at least one atom")
     if x.shape[1] == 0:
         raise ValueError(f"{name} has shape {tuple(x.shape)}: points of dimension 0")
-    require_finite(x, name, xp=xp)
     return x
 
 

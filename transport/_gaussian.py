@@ -1,0 +1,167 @@
+"""The Wasserstein distance of two Gaussians, in closed form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from transport.internal import as_float64, namespace, require_finite, to_numpy
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def bures_wasserstein(mean_p: Any, cov_p: Any, mean_q: Any, cov_q: Any) -> float:
+    r"""The distance :math:`W_2` of N(mean_p, cov_p) and N(mean_q, cov_q).
+
+    Also that of any two elliptical laws of one kind with these means and covariances.
+
+    Parameters
+    ----------
+    mean_p, mean_q : array, shape (d,)
+        Means; numbers when d = 1.
+    cov_p, cov_q : array, shape (d, d)
+        Covariances, symmetric and positive semidefinite, of any rank; numbers when d = 1.
+
+    Returns
+    -------
+    float
+        :math:`W_2 = \left(|m_p - m_q|^2 + \mathrm{tr}\,A + \mathrm{tr}\,B -
+        2\,\mathrm{tr}(A^{1/2} B A^{1/2})^{1/2}\right)^{1/2}`, in the unit of the means.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not match, non-finite entries, a covariance that is not symmetric or has a
+        negative eigenvalue, beyond rounding in its own dtype.
+    TypeError
+        Masked, complex or object arrays.
+
+    Notes
+    -----
+    With A = LLᵀ and B = KKᵀ the covariance part is the Procrustes distance
+    :math:`\min_U \|L - KU\|_F` over orthogonal U (Bhatia, Jain, Lim, Expo. Math. 2019), a difference of
+    matrices and not of traces. Where A and B nearly agree, the optimal map I + H solves
+    :math:`HA + AH + HAH = B - A` and the distance is :math:`\mathrm{tr}(HAH)^{1/2}`: every digit of a
+    difference of 1e-12 survives.
+
+    Examples
+    --------
+    >>> bures_wasserstein([0.0, 0.0], [[1.0, 0.0], [0.0, 4.0]], [3.0, 0.0], [[1.0, 0.0], [0.0, 64.0]])
+    6.708203932499369
+    """
+    xp = namespace(mean_p, cov_p, mean_q, cov_q)
+    m, n = _mean(mean_p, "mean_p", xp=xp), _mean(mean_q, "mean_q", xp=xp)
+    if m.shape != n.shape:
+        raise ValueError(f"mean_p has {m.size} entries and mean_q {n.size}; they must match")
+    a, b = (_covariance(c, name, m.size, xp=xp) for c, name in ((cov_p, "cov_p"), (cov_q, "cov_q")))
+    # Powers of two take the scale out of the means and of the covariances, each on its own.
+    far = 4.0 if max(float(np.max(np.abs(m))), float(np.max(np.abs(n)))) > 2.0**1000 else 1.0
+    step = m / far - n / far
+    shift = math.frexp(float(np.max(np.abs(step))))[1]
+    between_means = math.ldexp(far * math.sqrt(math.fsum(np.ldexp(step, -shift) ** 2)), shift)
+    half = math.frexp(max(float(np.max(np.abs(a))), float(np.max(np.abs(b)))))[1] // 2
+    between_shapes = math.ldexp(_bures(np.ldexp(a, -2 * half), np.ldexp(b, -2 * half)), half)
+    value = math.hypot(between_means, between_shapes)
+    if math.isinf(value):
+        raise OverflowError("the distance is larger than any float64; measure in a larger unit")
+    return value
+
+
+def _mean(x: Any, name: str, *, xp: Any) -> np.ndarray:
+    values = to_numpy(as_float64(x, name, xp=xp)[0])
+    values = np.atleast_1d(values)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"{name} has shape {values.shape}; a mean has shape (d,), d >= 1")
+    require_finite(values, name, xp=namespace(values))
+    return values
+
+
+def _covariance(x: Any, name: str, d: int, *, xp: Any) -> np.ndarray:
+    array, eps = as_float64(x, name, xp=xp)
+    c = to_numpy(array)
+    c = c.reshape(1, 1) if c.ndim == 0 else c
+    if c.shape != (d, d):
+        remedy = f"; pass numpy.diag({name}) if it holds variances" if c.shape == (d,) else ""
+        raise ValueError(
+            f"{name} has shape {c.shape}; with means of {d} entries it must be ({d}, {d}){remedy}"
+        )
+    require_finite(c, name, xp=namespace(c))
+    largest = float(np.max(np.abs(c)))
+    if largest == 0.0:
+        return c
+    scaled = np.ldexp(c, -math.frexp(largest)[1])
+    skew = np.abs(scaled - scaled.T)
+    if np.max(skew) > 64 * d * eps:
+        i, j = np.unravel_index(int(np.argmax(skew)), skew.shape)
+        raise ValueError(
+            f"{name} is not symmetric: [{i}, {j}] is {c[i, j]} and [{j}, {i}] is {c[j, i]}; "
+            f"pass ({name} + {name}.T)/2 if the difference means nothing"
+        )
+    scaled = 0.5 * (scaled + scaled.T)
+    smallest = float(np.linalg.eigvalsh(scaled)[0])
+    if smallest < -64 * d * eps:
+        raise ValueError(
+            f"{name} has the eigenvalue {math.ldexp(smallest, math.frexp(largest)[1])}; "
+            "a covariance has none below 0"
+        )
+    return np.ldexp(scaled, math.frexp(largest)[1])
+
+
+def _bures(a: np.ndarray, b: np.ndarray) -> float:
+    """min over couplings of the centred parts, for entries of order 1."""
+    if np.array_equal(a, b):
+        return 0.0
+    near = _nearly_equal(a, b)
+    if near is not None:
+        return near
+    p, q = _factor(a), _factor(b)
+    left, _, right = np.linalg.svd(q.T @ p)
+    return float(np.linalg.norm(p - q @ (left @ right)))
+
+
+def _factor(a: np.ndarray) -> np.ndarray:
+    """L with A = LLᵀ by pivoted Cholesky: exact zeros for exactly singular A, no square root of noise.
+
+    What is left of a diagonal entry counts as zero below d eps of that entry, so that grading survives:
+    diag(1, 1e-20) has rank 2.
+    """
+    d = len(a)
+    rest = a.copy()
+    columns = np.zeros((d, d))
+    for k in range(d):
+        left = np.diag(rest).copy()
+        left[left <= 4 * d * _EPS * np.diag(a)] = 0.0
+        i = int(np.argmax(left))
+        if left[i] <= 0.0:
+            break
+        columns[:, k] = rest[:, i] / math.sqrt(left[i])
+        rest -= np.outer(columns[:, k], columns[:, k])
+        rest[i, :] = rest[:, i] = 0.0
+    return columns
+
+
+def _nearly_equal(a: np.ndarray, b: np.ndarray) -> float | None:
+    """tr(HAH)^(1/2) where HA + AH + HAH = B - A has a small solution; None elsewhere."""
+    d = len(a)
+    values, vectors = np.linalg.eigh(a)
+    values = np.maximum(values, 0.0)
+    difference = vectors.T @ (b - a) @ vectors
+    pairs = values[:, None] + values[None, :]
+    noise = (pairs <= 8 * d * _EPS * values[-1]) & (
+        np.abs(difference) <= 8 * d * _EPS * float(np.max(np.abs(difference)))
+    )
+    if np.any(~noise & (np.abs(difference) > 0.05 * pairs)):
+        return None
+    pairs = np.where(noise, 1.0, pairs)
+    h = np.zeros((d, d))
+    for _ in range(40):  # contracts by 2|H| <= 0.2 in each step
+        new = np.where(noise, 0.0, (difference - h @ (values[:, None] * h)) / pairs)
+        moved = float(np.max(np.abs(new - h)))
+        h = new
+        if not np.max(np.abs(h)) < 0.2:
+            return None
+        if moved <= _EPS * float(np.max(np.abs(h))):
+            return float(np.linalg.norm(np.sqrt(values)[:, None] * h))
+    return None
