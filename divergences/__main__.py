@@ -139,7 +139,7 @@ def demo(argv: Sequence[str]) -> int:
         raise ValueError(f"--digits {args.digits!r}; give two digits, for example --digits 3,5") from None
     with np.load(Path(__file__).parent / "data" / "mnist10k.npz", allow_pickle=False) as archive:
         images, labels = archive["images"], archive["labels"]
-    picked = []
+    picked: list[np.ndarray] = []
     for label in wanted:
         if label not in range(10):
             raise ValueError(f"--digits {args.digits!r}; digits run from 0 to 9")
