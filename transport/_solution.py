@@ -5,7 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from array_api_compat import is_cupy_array
 
 from transport.internal import Array
 
@@ -41,6 +45,28 @@ class Potentials(NamedTuple):
     g: Array
 
 
+class Arcs(NamedTuple):
+    """A plan as NumPy vectors, before it becomes a sparse matrix on the input's device."""
+
+    rows: np.ndarray
+    cols: np.ndarray
+    mass: np.ndarray
+    shape: tuple[int, int]
+    like: Array
+
+    def to_sparse(self) -> Any:
+        """A scipy COO array, or cupyx's if ``like`` is a CuPy array."""
+        if self.like is not None and is_cupy_array(self.like):
+            import cupy
+            from cupyx.scipy import sparse as cupy_sparse
+
+            arrays = (cupy.asarray(self.mass), (cupy.asarray(self.rows), cupy.asarray(self.cols)))
+            return cupy_sparse.coo_matrix(arrays, shape=self.shape)
+        from scipy.sparse import coo_array
+
+        return coo_array((self.mass, (self.rows, self.cols)), shape=self.shape)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """An optimal-transport answer and its certificate.
@@ -67,7 +93,7 @@ class Solution:
     """
 
     value: float
-    plan: Any
+    arcs: Arcs
     potentials: Potentials
     lower_bound: float
     upper_bound: float
@@ -77,6 +103,11 @@ class Solution:
     elapsed: float
     stats: Mapping[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
+
+    @cached_property
+    def plan(self) -> Any:
+        """The plan as a sparse COO array, made on first use."""
+        return self.arcs.to_sparse()
 
     @property
     def gap(self) -> float:
@@ -102,8 +133,8 @@ class Solution:
         return certify_exactly(self)
 
     def __repr__(self) -> str:
-        n, m = self.plan.shape
+        n, m = self.arcs.shape
         return (
             f"Solution(value={self.value:.12g}, in [{self.lower_bound:.17g}, {self.upper_bound:.17g}], "
-            f"{n}x{m}, {self.plan.nnz} arcs, {self.status.name}, {self.elapsed:.3g} s)"
+            f"{n}x{m}, {len(self.arcs.mass)} arcs, {self.status.name}, {self.elapsed:.3g} s)"
         )

@@ -9,12 +9,11 @@ from typing import Any
 
 import array_api_compat as aac
 import numpy as np
-from scipy import sparse
 
 from transport._certificate import Certificate, certify
 from transport._cost import Cost, Matrix
 from transport._problem import Problem
-from transport._solution import Potentials, Solution, Status
+from transport._solution import Arcs, Potentials, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, run
 from transport.internal import (
     ConvergenceError,
@@ -143,36 +142,42 @@ def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
     return Problem(kernel, a, b), like
 
 
-def _masses(w: Any, name: str, size: int, xp: Any) -> tuple[np.ndarray, float] | None:
-    """Validated masses on the host and the relative rounding allowed in their total."""
+def _masses(w: Any, name: str, size: int, xp: Any) -> tuple[np.ndarray, float, float] | None:
+    """(masses on the host, their total, the relative rounding allowed in it), validated."""
     if w is None:
         return None
-    _, eps = as_float64(w, name, xp=xp)
-    checked = as_weights(w, name, xp=xp, size=size, total=None)
-    return np.ascontiguousarray(to_numpy(checked)), 4 * size * eps
+    from transport._kernels.certificate import scan_masses
+
+    values, eps = as_float64(w, name, xp=xp)
+    host = np.ascontiguousarray(to_numpy(values))
+    if host.shape == (size,):
+        smallest, total = scan_masses(host)
+        if smallest >= 0 and 0 < total < math.inf:
+            return host, total, 4 * size * eps
+    as_weights(w, name, xp=xp, size=size, total=None)  # says what is wrong
+    raise ValueError(f"the total of {name} overflows; divide {name} by its largest entry first")
 
 
-def _balance(
-    a: tuple[np.ndarray, float] | None, b: tuple[np.ndarray, float] | None, sizes: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+_Masses = tuple[np.ndarray, float, float] | None
+
+
+def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Masses of equal total: uniform where missing, ``b`` rescaled where it differs by rounding only."""
     n, m = sizes
-    if a is None and b is None:
-        return np.full(n, 1.0 / n), np.full(m, 1.0 / m)
-    if a is None:
-        assert b is not None
-        return np.full(n, math.fsum(b[0]) / n), b[0]
-    if b is None:
-        return a[0], np.full(m, math.fsum(a[0]) / m)
-    total_a, total_b = math.fsum(a[0]), math.fsum(b[0])
-    if total_a == total_b:
+    if a is None or b is None:
+        total = a[1] if a is not None else b[1] if b is not None else 1.0
+        return (
+            a[0] if a is not None else np.full(n, total / n),
+            b[0] if b is not None else np.full(m, total / m),
+        )
+    if a[1] == b[1]:
         return a[0], b[0]
-    if not abs(total_a - total_b) <= max(a[1], b[1]) * max(total_a, total_b):
+    if not abs(a[1] - b[1]) <= max(a[2], b[2]) * max(a[1], b[1]):
         raise ValueError(
-            f"a sums to {total_a!r} and b to {total_b!r} (a gap of {total_a - total_b:.3g}); "
+            f"a sums to {a[1]!r} and b to {b[1]!r} (a gap of {a[1] - b[1]:.3g}); "
             "transport moves equal masses: divide each by its sum, or add a dummy atom for the difference"
         )
-    return a[0], b[0] * (total_a / total_b)
+    return a[0], b[0] * (a[1] / b[1])
 
 
 def _wrap(
@@ -186,10 +191,9 @@ def _wrap(
         status = Status.OPTIMAL
     elif status is Status.OPTIMAL:
         status = Status.INACCURATE
-    plan = _sparse(coupling.rows, coupling.cols, coupling.mass, problem.shape, like)
     return Solution(
         value=certificate.value,
-        plan=plan,
+        arcs=Arcs(coupling.rows, coupling.cols, coupling.mass, problem.shape, like),
         potentials=Potentials(on_device_of(coupling.f, like), on_device_of(coupling.g, like)),
         lower_bound=certificate.lower,
         upper_bound=certificate.upper,
@@ -200,17 +204,6 @@ def _wrap(
         stats=outcome.stats,
         problem=problem,
     )
-
-
-def _sparse(rows: np.ndarray, cols: np.ndarray, mass: np.ndarray, shape: tuple[int, int], like: Any) -> Any:
-    """A scipy COO array, or cupyx's when the input came from CuPy."""
-    if like is not None and aac.is_cupy_array(like):
-        import cupy
-        from cupyx.scipy import sparse as cupy_sparse
-
-        arrays = (cupy.asarray(mass), (cupy.asarray(rows), cupy.asarray(cols)))
-        return cupy_sparse.coo_matrix(arrays, shape=shape)
-    return sparse.coo_array((mass, (rows, cols)), shape=shape)
 
 
 def _explain(solution: Solution) -> str:
