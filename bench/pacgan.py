@@ -2,7 +2,7 @@
 
 ``python -m bench.pacgan --task grid --model wgan --seeds 10``. Ring: radius 1, σ = 0.01; grid: means in
 {-4, -2, 0, 2, 4}², σ = 0.05; 100 000 training samples. Scored on 2 500 samples: a sample is good within 3σ of
-a mean; a mode is found if a good sample has it nearest; reverse KL is KL(histogram of nearest modes ‖ uniform).
+a mean; a mode is found if a good sample has it nearest; reverse KL is KL(shares of nearest modes ‖ uniform).
 Besides: exact W₂ to 2 500 fresh data, and the same between two fresh data sets (the floor).
 
 Nets and budgets are ours and smaller than the paper's (printed with the results): the paper trains a 4x400

@@ -3,8 +3,8 @@
 ``python -m bench.step_time [--threads N]``: ours against PyTorch eager, interleaved in one process, both with
 all a step costs: drawing the batch and the noise, one discriminator update, one generator update, Adam.
 PyTorch is written twice: as tutorials write it, and "frugal": the discriminator frozen in the generator's
-turn, real and fake in one pass, fused Adam. Without PyTorch only ours is timed. Also: the overhead of the tape
-on tiny arrays, microseconds an operation.
+turn, real and fake in one pass, fused Adam. Without PyTorch only ours is timed. Also: overhead of the tape on
+tiny arrays, microseconds an operation.
 """
 
 from __future__ import annotations

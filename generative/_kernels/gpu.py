@@ -1,0 +1,97 @@
+"""CuPy arrays: one launch where CuPy itself would need several; the rest as in `reference`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from types import ModuleType
+from typing import Any
+
+import cupy as cp
+import numpy as np
+
+from generative._kernels import reference
+
+_THREADS = 256
+KERNELS = ("bias_leaky", "gate", "pair_swap", "adam")
+OPTIONS = ("--std=c++17",)
+_NAMES = {"float32": "float", "float64": "double"}
+
+
+def source() -> str:
+    """The CUDA C++ of every kernel."""
+    return (files("generative") / "_kernels" / "learning.cu").read_text()
+
+
+def name_expressions() -> list[str]:
+    """The instances to compile: every kernel in single and double precision."""
+    return [f"{kernel}<{kind}>" for kernel in KERNELS for kind in _NAMES.values()]
+
+
+@cache
+def _module() -> Any:
+    return cp.RawModule(code=source(), options=OPTIONS, name_expressions=name_expressions())
+
+
+def _launch(kernel: str, dtype: Any, size: int, arguments: tuple[Any, ...]) -> None:
+    if size == 0:
+        return
+    blocks = min((size + _THREADS - 1) // _THREADS, 132 * 16)  # the loops inside stride over the rest
+    _module().get_function(f"{kernel}<{_NAMES[str(dtype)]}>")((blocks,), (_THREADS,), arguments)
+
+
+def _fits(*arrays: Any) -> bool:
+    return str(arrays[0].dtype) in _NAMES and all(x.dtype == arrays[0].dtype for x in arrays)
+
+
+def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
+    """See `reference.bias_activation`; overwrites ``y``."""
+    if activation == "leaky_relu" and y.flags.c_contiguous and _fits(y, b):
+        m = b.shape[0]
+        arguments = (y, cp.ascontiguousarray(b), y.dtype.type(slope), np.int32(m), np.int64(y.size))
+        _launch("bias_leaky", y.dtype, y.size, arguments)
+        return y
+    return reference.bias_activation(y, b, activation, slope, xp=xp)
+
+
+def activation_slope(g: Any, y: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
+    """See `reference.activation_slope`."""
+    if activation == "leaky_relu" and g.shape == y.shape and _fits(g, y):
+        g, y = cp.ascontiguousarray(g), cp.ascontiguousarray(y)
+        out = cp.empty_like(g)
+        _launch("gate", g.dtype, g.size, (g, y, out, g.dtype.type(slope), np.int64(g.size)))
+        return out
+    return reference.activation_slope(g, y, activation, slope, xp=xp)
+
+
+def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
+    """See `reference.pair_swap`."""
+    if not _fits(x):
+        return reference.pair_swap(x, keep, xp=xp)
+    x, keep = cp.ascontiguousarray(x), cp.ascontiguousarray(keep)
+    out = cp.empty_like(x)
+    _launch("pair_swap", x.dtype, keep.size, (x, keep, out, np.int32(keep.shape[-1]), np.int64(keep.size)))
+    return out
+
+
+def adam(
+    g: Any,
+    params: Any,
+    m: Any,
+    v: Any,
+    *,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    unbias: float,
+    eps: float,
+    shrink: float,
+    xp: ModuleType,
+) -> tuple[Any, Any, Any]:
+    """See `reference.adam`: one launch for all parameters of a net."""
+    kind = params.dtype.type
+    scalars = [kind(s) for s in (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink)]
+    new = tuple(cp.empty_like(params) for _ in range(3))
+    given = (cp.ascontiguousarray(g.astype(params.dtype, copy=False)), params, m, v)
+    _launch("adam", params.dtype, params.size, (*given, *new, *scalars, np.int64(params.size)))
+    return new  # type: ignore[return-value]

@@ -1,0 +1,128 @@
+"""cpu ≡ gpu ≡ reference, for every kernel of the learning layer."""
+
+from __future__ import annotations
+
+import inspect
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+
+from generative._autodiff.arrays import ACTIVATIONS
+from generative._kernels import cpu, reference
+
+NAMES = ("activation_slope", "adam", "bias_activation", "pair_swap")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_signatures_agree(name):
+    from generative._kernels import gpu
+
+    expected = inspect.signature(getattr(reference, name))
+    for module in (cpu, gpu):
+        assert inspect.signature(getattr(module, name)) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations(activation, dtype):
+    rng = np.random.default_rng(0)
+    y, b, g = (rng.normal(size=s).astype(dtype) for s in ((7, 5), (5,), (7, 5)))
+    y[0], b[:] = -b, b  # entries exactly zero
+    tol = {"rtol": 4 * np.finfo(dtype).eps, "atol": 4 * np.finfo(dtype).eps}
+    expected = reference.bias_activation(y.copy(), b, activation, 0.3, xp=xp)
+    got = cpu.bias_activation(y.copy(), b, activation, 0.3, xp=xp)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, expected, **tol)
+    for cotangent in (g, np.broadcast_to(g[:1], g.shape), g.T.copy().T):  # also strided ones
+        slope = cpu.activation_slope(cotangent, expected, activation, 0.3, xp=xp)
+        assert slope.dtype == dtype
+        np.testing.assert_allclose(
+            slope, reference.activation_slope(cotangent, expected, activation, 0.3, xp=xp), **tol
+        )
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (3, 2, 8), (1, 2)])
+def test_pair_swap(shape):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=shape)
+    keep = rng.random((*shape[:-1], shape[-1] // 2)) < 0.5
+    expected = reference.pair_swap(x, keep, xp=xp)
+    assert np.array_equal(cpu.pair_swap(x, keep, xp=xp), expected)
+    assert np.array_equal(cpu.pair_swap(expected, keep, xp=xp), x)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adam_writes_nothing_it_was_given(dtype):
+    rng = np.random.default_rng(2)
+    g, params, m = (rng.normal(size=50).astype(dtype) for _ in range(3))
+    v = rng.random(50).astype(dtype)
+    v[:3] = g[:3] = m[:3] = 0
+    given = [x.copy() for x in (g, params, m, v)]
+    options = {
+        "rate": 0.1,
+        "beta1": 0.9,
+        "beta2": 0.99,
+        "unbias": 1.7,
+        "eps": 1e-8,
+        "shrink": 1e-3,
+        "xp": xp,
+    }
+    got = cpu.adam(g, params, m, v, **options)
+    expected = reference.adam(g, params, m, v, **options)
+    for ours, theirs in zip(got, expected, strict=True):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, rtol=20 * np.finfo(dtype).eps, atol=1e-12)
+    assert all(np.array_equal(x, y) for x, y in zip((g, params, m, v), given, strict=True))
+
+
+@pytest.mark.parametrize("arch", [80, 90])
+def test_cuda_source_compiles_without_spills(arch):
+    """NVRTC needs no device; absent wheels skip, a broken kernel fails with the compiler's log."""
+    pytest.importorskip("cupy")
+    nvrtc = pytest.importorskip("cupy.cuda.nvrtc")
+    from generative._kernels import gpu
+
+    try:
+        program = nvrtc.createProgram(gpu.source(), "learning.cu", [], [])
+    except (RuntimeError, OSError, ImportError) as error:
+        pytest.skip(f"no NVRTC here: {error}")
+    for name in gpu.name_expressions():
+        nvrtc.addNameExpression(program, name)
+    try:
+        nvrtc.compileProgram(program, (*gpu.OPTIONS, f"--gpu-architecture=sm_{arch}", "--ptxas-options=-v"))
+    except nvrtc.NVRTCError:
+        pytest.fail(nvrtc.getProgramLog(program))
+    log = nvrtc.getProgramLog(program)
+    assert log.count("0 bytes spill stores") == len(gpu.name_expressions())
+    assert all(nvrtc.getLoweredName(program, name) for name in gpu.name_expressions())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gpu_agrees_with_reference(dtype):
+    cp = pytest.importorskip("cupy")
+    if not cp.cuda.is_available():
+        pytest.skip("no CUDA device")
+    import array_api_compat.cupy as xp_gpu
+
+    from generative._kernels import gpu
+
+    rng = np.random.default_rng(3)
+    y, b, g = (rng.normal(size=s).astype(dtype) for s in ((70, 50), (50,), (70, 50)))
+    tol = {"rtol": 10 * np.finfo(dtype).eps, "atol": 10 * np.finfo(dtype).eps}
+    expected = reference.bias_activation(y.copy(), b, "leaky_relu", 0.3, xp=xp)
+    ours = gpu.bias_activation(cp.asarray(y), cp.asarray(b), "leaky_relu", 0.3, xp=xp_gpu)
+    np.testing.assert_allclose(ours.get(), expected, **tol)
+    slope = gpu.activation_slope(cp.asarray(g), ours, "leaky_relu", 0.3, xp=xp_gpu)
+    np.testing.assert_allclose(
+        slope.get(), reference.activation_slope(g, expected, "leaky_relu", 0.3, xp=xp), **tol
+    )
+    keep = rng.random((70, 25)) < 0.5
+    swapped = gpu.pair_swap(cp.asarray(y), cp.asarray(keep), xp=xp_gpu)
+    assert np.array_equal(swapped.get(), reference.pair_swap(y, keep, xp=xp))
+    options = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
+    flat = [x.ravel() for x in (g, y, y[::-1].copy(), np.abs(y))]
+    expected = reference.adam(*flat, **options, xp=xp)
+    for a, e in zip(gpu.adam(*map(cp.asarray, flat), **options, xp=xp_gpu), expected, strict=True):
+        np.testing.assert_allclose(a.get(), e, **tol)
