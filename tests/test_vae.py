@@ -1,0 +1,191 @@
+"""The VAE against the one case where everything is known: the linear one, which is probabilistic PCA."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import generative as gen
+from generative import ops
+from generative._autodiff import value_and_grad
+from generative._data import Source
+from generative._random import STEP, key_of, stream
+
+_W = np.array([[1.0, 0.8], [0.2, 1.1], [-0.6, 0.9]]).T  # (latent 2, data 3): columns not orthogonal
+_MEAN = np.array([0.5, -1.0, 2.0])
+_SIGMA = 0.6
+
+
+def _data(n):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 2)) @ _W + _MEAN + _SIGMA * rng.normal(size=(n, 3))
+
+
+def _linear_vae():
+    model = gen.VAE(gen.MLP(3, 4), gen.MLP(2, 3), scale=_SIGMA)
+    x = _data(2000)
+    source = Source(x, holdout=0.5, batch_size=1000, key=key_of(0), dtype="float64")
+    return model, source, source.held_out(1000)[0]
+
+
+def _truth():
+    """M = WᵀW + σ²I; exact posterior N(M⁻¹Wᵀ(x-μ), σ²M⁻¹) (Tipping and Bishop 1999)."""
+    m = _W @ _W.T + _SIGMA**2 * np.eye(2)
+    gap = 0.5 * (np.sum(np.log(np.diag(m))) - np.linalg.slogdet(m)[1])
+    return m, gap
+
+
+def _params(log_var):
+    m, _ = _truth()
+    to_mean = np.linalg.solve(m, _W).T  # (3, 2): z mean = (x - μ) to_mean
+    encoder = [
+        {"w": np.hstack([to_mean, np.zeros((3, 2))]), "b": np.concatenate([-_MEAN @ to_mean, log_var])}
+    ]
+    return {"encoder": encoder, "decoder": [{"w": _W, "b": _MEAN}]}
+
+
+def _expected_elbo(model, params, x, draws=4000):
+    """The ELBO, its expectation over z by antithetic draws: exact up to sampling for a quadratic integrand."""
+    rng = np.random.default_rng(1)
+    state = {"encoder": [{}], "decoder": [{}]}
+    values = []
+    for _ in range(draws // 2):
+        noise = rng.normal(size=(x.shape[0], 2))
+        for sign in (1, -1):
+            values.append(float(model.bound(params, (x, None), sign * noise, state=state)[0]))
+    return np.mean(values)
+
+
+def test_linear_vae_gap_is_exactly_what_the_diagonal_encoder_costs():
+    """With the exact posterior means and the best diagonal variances σ²/M_ii, log p(x) - ELBO is the same for
+    every x: ½(Σ log M_ii - log det M)."""
+    model, _, x = _linear_vae()
+    m, gap = _truth()
+    marginal = stats.multivariate_normal(_MEAN, _W.T @ _W + _SIGMA**2 * np.eye(3)).logpdf(x).mean()
+    params = _params(np.log(_SIGMA**2 / np.diag(m)))
+    assert gap > 0.1
+    assert marginal - _expected_elbo(model, params, x[:200], 400) == pytest.approx(
+        gap
+        + marginal
+        - stats.multivariate_normal(_MEAN, _W.T @ _W + _SIGMA**2 * np.eye(3)).logpdf(x[:200]).mean(),
+        abs=0.01,
+    )
+
+
+def test_training_the_encoder_reaches_that_gap():
+    model, source, x = _linear_vae()
+    _, gap = _truth()
+    key = key_of(0)
+    params = _params(np.zeros(2))
+    encoder = [{"w": np.zeros((3, 4)), "b": np.zeros(4)}]
+    state = {"encoder": [{}], "decoder": [{}]}
+    layout = gen._flat.Layout.of(encoder)
+    flat, adam = layout.gather(encoder), gen.Adam(gen.LinearDecay(0.05, 0.0, 1500), beta2=0.99)
+    moments = adam.init(flat)
+    for i in range(1500):
+        batch, noise = source.batch(i), stream(key, STEP, i).normal(size=(1000, 2))
+
+        def loss(enc, batch=batch, noise=noise):
+            both = {"encoder": enc, "decoder": params["decoder"]}
+            return -model.bound(both, batch, noise, state=state)[0]
+
+        _, gradient = value_and_grad(loss)(layout.views(flat))
+        flat, moments = adam.update(layout.gather(gradient), moments, flat)
+    trained = {"encoder": layout.views(flat), "decoder": params["decoder"]}
+    x = source.train
+    log_p = stats.multivariate_normal(_MEAN, _W.T @ _W + _SIGMA**2 * np.eye(3)).logpdf(x).mean()
+    assert log_p - _expected_elbo(model, trained, x, 400) == pytest.approx(gap, abs=0.01)
+
+
+def test_importance_sampling_closes_the_gap_from_below():
+    model, source, x = _linear_vae()
+    m, gap = _truth()
+    state = model.begin(source, key_of(0))
+    flat = model.player.layout.gather(_params(np.log(_SIGMA**2 / np.diag(m))))
+    state = {"autoencoder": {**state["autoencoder"], "params": flat}}
+    exact = stats.multivariate_normal(_MEAN, _W.T @ _W + _SIGMA**2 * np.eye(3)).logpdf(x)
+    errors = []
+    for samples in (1, 10, 1000):
+        found = model.importance_log_likelihood(state, (x, None), np.random.default_rng(2), samples=samples)
+        errors.append(np.mean(exact - found))
+    assert errors[0] == pytest.approx(gap, abs=0.1)
+    assert errors[0] > errors[1] > errors[2] > -0.003
+    assert abs(errors[2]) < 0.005
+
+
+def test_importance_weighted_bound_with_one_sample_is_the_elbo_and_grows():
+    model, _, x = _linear_vae()
+    params, state = _params(np.zeros(2)), {"encoder": [{}], "decoder": [{}]}
+    noise = np.random.default_rng(0).normal(size=(20 * x.shape[0], 2))
+    one, _ = model.bound(params, (x, None), noise[: x.shape[0]], state=state)
+    # With a single copy the weights are log p(x|z) - [log q - log p], whose mean the ELBO integrates exactly.
+    many, _ = model.bound(params, (x, None), noise, state=state)
+    assert many > one
+    exact = stats.multivariate_normal(_MEAN, _W.T @ _W + _SIGMA**2 * np.eye(3)).logpdf(x).mean()
+    assert many < exact + 0.02
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "categorical"])
+def test_every_likelihood_learns_and_samples_in_its_range(likelihood):
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 2, 1000)
+    x = {
+        "gaussian": np.where(group, 2.0, -2.0)[:, None] + 0.1 * rng.normal(size=(1000, 4)),
+        "bernoulli": np.repeat(group[:, None], 4, 1).astype(float),
+        "categorical": np.repeat(3 * group[:, None], 4, 1),
+    }[likelihood]
+    out = 16 if likelihood == "categorical" else 4
+    model = gen.VAE(
+        gen.MLP(4, 32, 4),
+        gen.MLP(2, 32, out),
+        likelihood,
+        levels=4 if likelihood == "categorical" else 0,
+        optimizer=gen.Adam(5e-3),
+    )
+    run = gen.fit(model, x, steps=400, batch_size=100, eval_every=400, eval_size=100)
+    made = run.sample(400)
+    assert made.shape == (400, 4)
+    if likelihood == "categorical":
+        assert set(np.unique(made)) <= {0.0, 1.0, 2.0, 3.0}
+        assert np.mean(np.isin(made, [0, 3])) > 0.9
+    if likelihood == "bernoulli":
+        assert made.min() >= 0
+        assert made.max() <= 1
+    spread = made[:, 0] > {"gaussian": 0, "bernoulli": 0.5, "categorical": 1.5}[likelihood]
+    assert 0.25 < spread.mean() < 0.75
+    # The truth is log 2 of information (and four Gaussian coordinates of noise).
+    best = np.log(0.5) + (4 * (-0.5 * np.log(2 * np.pi * 0.01) - 0.5) if likelihood == "gaussian" else 0)
+    assert best - 1.0 < run.history[-1]["held_out_elbo"] < best + 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder": gen.MLP(4, 8, 3)}, "twice as many"),
+        ({"likelihood": "poisson"}, "likelihood"),
+        ({"likelihood": "categorical"}, "levels"),
+        ({"beta": 0.0}, "beta"),
+        ({"scale": -1.0}, "scale"),
+    ],
+)
+def test_bad_models_are_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        gen.VAE(**{"encoder": gen.MLP(4, 8, 4), "decoder": gen.MLP(2, 8, 4), **change})
+
+
+def test_data_out_of_range_are_refused():
+    model = gen.VAE(gen.MLP(4, 8, 4), gen.MLP(2, 8, 4), "bernoulli")
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        gen.fit(model, np.full((10, 4), 7.0), steps=1)
+    with pytest.raises(ValueError, match="gives 4"):
+        gen.fit(gen.VAE(gen.MLP(5, 8, 4), gen.MLP(2, 8, 4)), np.zeros((10, 5)), steps=1)
+
+
+def test_convolutional_vae_takes_images():
+    encoder = gen.Sequential(gen.Conv(1, 4, 3, 2, 1, "relu"), gen.Reshape((64,)), gen.Dense(64, 4))
+    decoder = gen.Sequential(gen.Dense(2, 64, "relu"), gen.Reshape((4, 4, 4)), gen.ConvTranspose(4, 1))
+    images = np.random.default_rng(0).random((60, 8, 8, 1))
+    run = gen.fit(gen.VAE(encoder, decoder, "bernoulli"), images, steps=10, batch_size=20)
+    assert run.sample(3).shape == (3, 8, 8, 1)
+    assert ops.mean(run.sample(3)) > 0
