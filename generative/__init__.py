@@ -1,6 +1,6 @@
 """GAN, WGAN and VAE made of divergences, on NumPy and CuPy arrays alike."""
 
-from generative import ops
+from generative import losses, ops
 from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, value_and_grad
 from generative._critic import NetCritic
 from generative._fit import Run, fit
@@ -65,6 +65,7 @@ __all__ = [
     "gradient_penalty",
     "hvp",
     "logistic_cost",
+    "losses",
     "no_grad",
     "ops",
     "stop_gradient",

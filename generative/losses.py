@@ -1,6 +1,6 @@
 """Divergences as differentiable losses: values from `divergences` and `transport`, exact gradients.
 
-Each is a primitive of the tape with its own rule. Second derivatives exist for the array divergences; for exact
+Each is a primitive of the tape with its own rule. Array divergences have second derivatives too; for exact
 transport they do not (the plan is piecewise constant), and asking for one is an error.
 
 Where the value is +inf (KL off the support, say) no gradient exists; it comes out non-finite and `fit` stops.

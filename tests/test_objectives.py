@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, special, stats
 
+import divergences
 import generative as gen
 from generative import ops
 
@@ -100,32 +101,37 @@ def test_trained_discriminator_reaches_the_best_one():
     assert value <= -1.16345139675041826 + 1e-9  # V(D) <= V(D*)
 
 
-def test_parallel_lines_js_is_flat_and_w_is_not():
-    """P_0 and P_θ uniform on vertical segments at 0 and θ: the best discriminator gives no gradient, the best
-    critic gives ±1 (Arjovsky, Chintala, Bottou 2017, example 1)."""
+@pytest.mark.parametrize("theta", [0.7, -0.3])
+def test_parallel_lines_js_is_flat_and_w_is_not(theta):
+    """P_0 and P_θ uniform on vertical segments at 0 and θ (Arjovsky, Chintala, Bottou 2017, example 1).
+
+    JS is 2 log 2 for every θ ≠ 0; a discriminator on its way there, D = σ(s(1 - 2x/θ)), leaves the generator
+    a gradient of 2s/|θ|·σ(-s), which dies as s grows and V approaches 0. Exact W₁ is |θ|, with gradient ±1.
+    """
     height = np.linspace(0, 1, 50)
     real = np.column_stack([np.zeros(50), height])
 
-    for theta in (0.7, -0.3):
+    def made(t):
+        return ops.concat(ops.reshape(t + np.zeros(50), shape=(50, 1)), height[:, None], axis=1)
 
-        def made(t):
-            return ops.concat(ops.reshape(t + np.zeros(50), shape=(50, 1)), height[:, None], axis=1)
+    slopes = []
+    for sharpness in (5.0, 20.0, 40.0):
 
-        def saturated(points):  # a discriminator that is right on both lines and constant around them
-            return 200.0 * np.sign(0.5 * abs(theta) - abs(theta)) + 0.0 * ops.sum(points, axis=1)
+        def score(points, sharpness=sharpness):
+            return sharpness * (1.0 - points[:, 0] * (2.0 / theta))
 
-        slope = gen.grad(lambda t: gen.generator_cost(saturated(made(t)), loss="minimax"))(theta)
-        assert slope == 0
-        assert gen.gan_value(np.full(50, 200.0), saturated(made(np.array(theta)))) == pytest.approx(
-            0, abs=1e-80
-        )
+        value = gen.gan_value(score(real), score(made(np.array(theta))))
+        assert value == pytest.approx(-np.log(4) + 2 * np.log(2), abs=3 * np.exp(-sharpness))
+        slope = gen.grad(lambda t, score=score: gen.generator_cost(score(made(t)), loss="minimax"))(theta)
+        assert abs(slope) == pytest.approx(2 * sharpness / abs(theta) * special.expit(-sharpness), rel=1e-9)
+        slopes.append(abs(slope))
+    assert slopes[2] < 1e-14 < slopes[0]
+    here, there = np.eye(2)
+    assert divergences.js(here, there) == pytest.approx(2 * np.log(2), rel=1e-15)
 
-        def critic(points):  # the Kantorovich potential: f = -sign(θ)·x, slope 1
-            return -np.sign(theta) * points[:, 0]
-
-        assert gen.wgan_value(critic(real), critic(made(np.array(theta)))) == pytest.approx(abs(theta))
-        slope = gen.grad(lambda t: gen.wgan_value(critic(real), critic(made(t))))(theta)
-        assert slope == pytest.approx(np.sign(theta))
+    distance, slope = gen.value_and_grad(lambda t: gen.losses.wasserstein(made(t), real, p=1))(theta)
+    assert distance == pytest.approx(abs(theta), rel=1e-12)
+    assert slope == pytest.approx(np.sign(theta), rel=1e-12)
 
 
 def test_minimax_and_non_saturating_costs_differ_as_they_should():
