@@ -18,6 +18,7 @@ from divergences._generators import Generator, f_divergence
 from divergences._laws import Density
 from divergences._orders import alpha, chi2, renyi
 from divergences._samples import energy, mmd
+from divergences._wasserstein import wasserstein
 
 __all__ = [
     "Density",
@@ -40,4 +41,5 @@ __all__ = [
     "renyi",
     "squared_hellinger",
     "tv",
+    "wasserstein",
 ]

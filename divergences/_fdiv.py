@@ -23,7 +23,7 @@ _2LOG2 = 2.0 * math.log(2.0)
 
 def _of_laws(name: str, p: Any, q: Any, **options: Any) -> Any:
     """Closed form or quadrature."""
-    from divergences._densities import evaluate  # type: ignore[import-not-found,unused-ignore]
+    from divergences._densities import evaluate
 
     return evaluate(name, p, q, **options)
 
