@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -17,6 +23,7 @@ from transport._problem import Problem
 from transport._solution import Status
 from transport._solver.base import Coupling, run
 from transport._solver.exact import Exact
+from transport._solver.levels import cluster
 from transport.internal import InfeasibleError
 
 EPS = 2.0**-52
@@ -178,3 +185,198 @@ def test_both_trees_reach_the_optimum(c, a, b, lazy, monkeypatch):
     monkeypatch.setattr("transport._solver.trees.LAZY_NODES", 0 if lazy else 10**9)
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
+
+
+# ------------------------------------------------------------------ clusters
+
+
+def smooth_images(side):
+    """Two smooth images on a grid, squared distances: the shape where a cold start is hopeless."""
+    t = (np.arange(side) + 0.5) / side
+    p, q = (v.ravel() for v in np.meshgrid(t, t, indexing="ij"))
+    a = 1.1 + np.cos(3 * p + 1) * np.cos(2 * q)
+    b = 1.1 + np.sin(4 * p) * np.cos(3 * q - 1)
+    c = (p[:, None] - p) ** 2 + (q[:, None] - q) ** 2
+    return c, a / a.sum(), b / b.sum()
+
+
+def test_coarse_to_fine_and_cold_start_reach_the_same_optimum(monkeypatch):
+    c, a, b = smooth_images(26)
+    value, k = solve(c, a, b)
+    check(c, a, b, value, k)
+    monkeypatch.setattr("transport._solver.matrix.SMALLEST", 10**9)
+    cold, k = solve(c, a, b)
+    check(c, a, b, cold, k)
+    assert value == pytest.approx(cold, rel=1e-13)
+
+
+def test_clusters_tell_a_geometry_from_noise():
+    c, _, _ = smooth_images(26)
+    x = cluster(c)
+    assert x.telling
+    assert not cluster(np.random.default_rng(0).random((700, 600))).telling
+    assert sorted(x.members) == list(range(len(c)))
+    assert x.totals(np.arange(len(c))).sum() == len(c) * (len(c) - 1) // 2
+
+
+# ------------------------------------------------------------------ scale
+
+
+@pytest.mark.parametrize("k", [-1000, -900, -300, 1, 300, 900, 1020])
+def test_scaling_costs_by_a_power_of_two_changes_nothing_else(k):
+    _, c, a, b = next(families())
+    _, small = solve(c, a, b)
+    _, big = solve(np.ldexp(c, k), a, b)
+    for x, y in ((small.rows, big.rows), (small.cols, big.cols), (small.mass, big.mass)):
+        np.testing.assert_array_equal(x, y)
+    np.testing.assert_array_equal(np.ldexp(small.f, k), big.f)
+    np.testing.assert_array_equal(np.ldexp(small.g, k), big.g)
+
+
+def wide_ranges():
+    rng = np.random.default_rng(3)
+    n = 120
+    x, y = rng.random((n, 2)), rng.random((n, 2))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+    square = lambda p: ((p[:, None] - y) ** 2).sum(-1)  # noqa: E731
+    far = x.copy()
+    far[0] = 1e7
+    yield "outlier", square(far), a, b
+    yield "row offsets", square(x) + 1e12 * np.arange(n)[:, None], a, b
+    yield "one offset", square(x) + 1e12, a, b
+    yield "12 decades", 10 ** rng.uniform(-12, 0, (n, n)), a, b
+    yield "100 decades", 10 ** rng.uniform(-50, 50, (n, n)), a, b
+    masses = [10 ** rng.uniform(-12, 0, n) for _ in range(2)]
+    yield "masses of 12 decades", square(x), *(w / w.sum() for w in masses)
+    yield "tiny masses", square(x), a * 1e-290, b * 1e-290
+    yield "huge masses", square(x), a * 1e290, b * 1e290
+
+
+@pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in wide_ranges()])
+def test_wide_ranges_keep_every_digit(c, a, b):
+    value, k = solve(c, a, b)
+    check(c, a, b, value, k)
+
+
+def test_small_masses_keep_their_relative_accuracy():
+    rng = np.random.default_rng(5)
+    a, b = (10 ** rng.uniform(-12, 0, 80) for _ in range(2))
+    _, k = solve(rng.random((80, 80)), a / a.sum(), b / b.sum())
+    heavy = np.argmax(a), np.argmax(b)  # the totals differ by rounding: one heavy node takes it
+    for got, want, skip in (
+        (np.bincount(k.rows, k.mass, 80), a / a.sum(), heavy[0]),
+        (np.bincount(k.cols, k.mass, 80), b / b.sum(), heavy[1]),
+    ):
+        keep = np.arange(80) != skip
+        np.testing.assert_allclose(got[keep], want[keep], rtol=1e-14)
+
+
+@pytest.mark.parametrize("forbidden", [1e32, math.inf])
+def test_huge_finite_costs_act_like_forbidden_arcs(forbidden):
+    """POT #229: entries of 1e32 meant as forbidden drown everything else elsewhere."""
+    rng = np.random.default_rng(2)
+    n = 150
+    c = np.full((n, n), forbidden)
+    for i in range(n):
+        near = (i + np.arange(5)) % n
+        c[i, near] = rng.random(5)
+    ones = np.full(n, 1 / n)
+    value, k = solve(c, ones, ones)
+    check(c, ones, ones, value, k)
+    finite = np.where(c > 1e30, np.inf, c)
+    assert value == pytest.approx(lp_value(finite, ones, ones), rel=1e-9)
+
+
+def test_infeasible_names_masses_and_sizes_and_proves_the_cut():
+    rng = np.random.default_rng(4)
+    c = rng.random((60, 50))
+    c[:20, 10:] = np.inf
+    a, b = np.full(60, 1 / 60), np.full(50, 1 / 50)
+    with pytest.raises(
+        InfeasibleError, match=r"20 sources .* hold 0.333333 .* 10 sinks .* take 0.2;"
+    ) as caught:
+        solve(c, a, b)
+    check_cut(c, a, b, caught.value)
+
+
+# ------------------------------------------------------------------ the process around it
+
+
+def one_value(seed):
+    rng = np.random.default_rng(seed)
+    return solve(rng.random((150, 130)), rng.dirichlet(np.ones(150)), rng.dirichlet(np.ones(130)))[0]
+
+
+def test_concurrent_solves_give_the_sequential_answers():
+    alone = [one_value(seed) for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one_value, range(8))) == alone
+
+
+def test_bitwise_the_same_on_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr("transport._solver.scan.CHUNK_ENTRIES", 1 << 14)
+    rng = np.random.default_rng(0)
+    c, a, b = rng.random((300, 300)), rng.dirichlet(np.ones(300)), rng.dirichlet(np.ones(300))
+    answers = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr("transport._solver.scan.n_threads", lambda threads=threads: threads)
+        answers.append(solve(c, a, b)[1])
+    for k in answers[1:]:
+        for name in ("rows", "cols", "mass", "f", "g"):
+            np.testing.assert_array_equal(getattr(k, name), getattr(answers[0], name))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
+def test_works_after_a_fork():
+    expected = one_value(3)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if one_value(3) == expected else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_any_pivot_limit_leaves_a_usable_answer():
+    rng = np.random.default_rng(1)
+    c, a, b = rng.random((60, 60)), rng.dirichlet(np.ones(60)), rng.dirichlet(np.ones(60))
+    best, full = solve(c, a, b)
+    for limit in (0, 1, 10, 50):
+        outcome = run(
+            Exact(), Problem(Matrix(c), a, b), tol=1e-9, max_iter=limit, time_limit=None, callback=None
+        )
+        k = outcome.coupling
+        assert outcome.n_iter <= limit
+        assert outcome.status is Status.ITERATION_LIMIT
+        assert np.all(np.isfinite(k.f))
+        assert np.all(np.isfinite(k.g))
+        assert np.all(k.mass >= 0)
+        if len(k.rows):
+            assert math.fsum(c[k.rows, k.cols] * k.mass) >= best * (1 - 1e-12)
+    assert len(full.rows)
+
+
+SLOW = """
+import numpy as np, transport, time
+from transport._solver import trees
+c = np.random.default_rng(0).random((400, 400)); transport.solve(c)
+p = np.random.default_rng(0).random((2200, 20)); q = p + np.random.default_rng(1).standard_normal((2200, 20))
+c = ((p[:, None] - q) ** 2).sum(-1)
+w = np.random.default_rng(1).dirichlet(np.ones(2200))
+print("go", flush=True)
+try:
+    while True:
+        transport.solve(c, w)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+def test_ctrl_c_is_answered_at_once():
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    env = {**os.environ, "PYTHONPATH": root}
+    with subprocess.Popen([sys.executable, "-c", SLOW], stdout=subprocess.PIPE, text=True, env=env) as child:
+        assert child.stdout.readline() == "go\n"
+        time.sleep(0.15)
+        sent = time.perf_counter()
+        child.send_signal(signal.SIGINT)
+        assert child.stdout.readline() == "stopped\n"
+        assert time.perf_counter() - sent < 1.0  # 0.2 s on a quiet machine; CI is not one

@@ -250,3 +250,55 @@ def peel(n, parent, a, b):
             flow[v] = hi[v] if v < n else -hi[v]
             hi[p], lo[p] = _add(hi[p], lo[p], hi[v], lo[v])
     return flow
+
+
+@_jit
+def split_flow(c, by_rows, group, other, offset, flow, starts, members, mass):
+    """Hand the flows of coarse nodes down to their members, cheapest first.
+
+    Flow t belongs to coarse node group[t], whose members are members[starts[g]:starts[g + 1]] with masses
+    ``mass``; giving it to member k costs c[k, other[t]] - offset[t] (``by_rows``) or c[other[t], k] -
+    offset[t]. Every hand-out exhausts a member or a flow, so a forest stays a forest with positive flows.
+    Returns (t, member, flow).
+    """
+    count = len(starts) - 1
+    first = np.zeros(count + 1, np.int64)
+    for t in range(len(group)):
+        first[group[t] + 1] += 1
+    for q in range(count):
+        first[q + 1] += first[q]
+    place = first[:count].copy()
+    item = np.empty(len(group), np.int64)
+    for t in range(len(group)):
+        item[place[group[t]]] = t
+        place[group[t]] += 1
+    size = len(group) + len(members)
+    out_t = np.empty(size, np.int64)
+    out_k = np.empty(size, np.int64)
+    out_f = np.empty(size, np.int64)
+    used = 0
+    left = flow.copy()
+    room = mass.copy()
+    for q in range(count):
+        k0 = starts[q]
+        nk = starts[q + 1] - k0
+        t0 = first[q]
+        nt = first[q + 1] - t0
+        key = np.empty(nk * nt)
+        for x in range(nk):
+            for y in range(nt):
+                k = members[k0 + x]
+                t = item[t0 + y]
+                key[x * nt + y] = (c[k, other[t]] if by_rows else c[other[t], k]) - offset[t]
+        for z in np.argsort(key):
+            k = members[k0 + z // nt]
+            t = item[t0 + z % nt]
+            f = min(left[t], room[k])
+            if f > 0:
+                left[t] -= f
+                room[k] -= f
+                out_t[used] = t
+                out_k[used] = k
+                out_f[used] = f
+                used += 1
+    return out_t[:used].copy(), out_k[:used].copy(), out_f[:used].copy()

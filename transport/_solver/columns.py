@@ -196,7 +196,7 @@ def generate_columns(core: Simplex) -> Slices[bool]:
     """Run the core to the optimum over all arcs of its oracle; False if rounding stopped it before."""
     work = core.work
     yield from core.build_basis()
-    while True:
+    for rounds in range(MAX_ROUNDS):
         work.stage = "pivoting"
         before = work.pivots
         yield from core.optimise()
@@ -205,6 +205,7 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         more = yield from core.oracle.price(*core.potentials())
         if not len(more[0]):
             return True
-        if (work.rounds > 1 and work.pivots == before) or work.rounds > MAX_ROUNDS:
+        if rounds and work.pivots == before:
             return False
         core.add(*more)
+    return False

@@ -122,8 +122,8 @@ def _solve(state: State) -> Slices[None]:
         oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
         a, b = oracle.x.mass, oracle.y.mass
     else:
-        oracle = _matrix_oracle(state)
         a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
+        oracle = _matrix_oracle(state, (a, b))
     state.work.stage = "building the shortlist"
     start = yield from oracle.start()
     state.core = Simplex(oracle, a, b, start, state.work)
@@ -132,7 +132,7 @@ def _solve(state: State) -> Slices[None]:
         state.core = yield from oracle.polish(state.core)
 
 
-def _matrix_oracle(state: State) -> Oracle:
+def _matrix_oracle(state: State, masses: tuple[np.ndarray, np.ndarray]) -> Oracle:
     """All costs in memory, those of massless rows and columns left out, of ordinary magnitude."""
     cost = state.problem.cost
     values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
@@ -144,7 +144,7 @@ def _matrix_oracle(state: State) -> Oracle:
         state.unit = math.ldexp(1.0, exponent)
         values = np.ldexp(values, -exponent)
         magnitude = math.ldexp(magnitude, -exponent)
-    return MatrixOracle(values, cost.has_forbidden, magnitude)
+    return MatrixOracle(values, masses, state.work, has_forbidden=cost.has_forbidden, magnitude=magnitude)
 
 
 def _shipped(core: Simplex, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

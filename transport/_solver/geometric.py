@@ -219,4 +219,4 @@ def lay_out(
 def _dense(oracle: GeometricOracle) -> MatrixOracle:
     n, m = oracle.shape
     values = oracle.costs(np.arange(n)[:, None], np.arange(m)[None, :])
-    return MatrixOracle(values, False, float(values.max()))
+    return MatrixOracle(values, (oracle.x.mass, oracle.y.mass), oracle.work, magnitude=float(values.max()))

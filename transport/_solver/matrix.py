@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from transport._solver.columns import Simplex, generate_columns
+from transport._solver.levels import SMALLEST, Clusters, cluster
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.scan import scan
+from transport._solver.trees import Work
 
 SHORTLIST = 10
 PER_ROW = 8
@@ -19,6 +22,10 @@ class MatrixOracle:
     Parameters
     ----------
     values : ndarray, shape (n, m)
+    masses : pair of ndarray of int64
+        Those of the problem: the coarser levels ship them too.
+    work : Work
+        Shared by the levels.
     has_forbidden : bool
     magnitude : float
         Largest finite \\|c_ij\\|.
@@ -27,12 +34,17 @@ class MatrixOracle:
     """
 
     def __init__(
-        self, values: np.ndarray, has_forbidden: bool, magnitude: float, *, g: np.ndarray | None = None
+        self,
+        values: np.ndarray,
+        masses: tuple[np.ndarray, np.ndarray],
+        work: Work,
+        *,
+        has_forbidden: bool = False,
+        magnitude: float = 0.0,
+        g: np.ndarray | None = None,
     ) -> None:
-        self.values = values
-        self.has_forbidden = has_forbidden
-        self.magnitude = magnitude
-        self.g = g
+        self.values, self.masses, self.work, self.g = values, masses, work, g
+        self.has_forbidden, self.magnitude = has_forbidden, magnitude
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,13 +57,22 @@ class MatrixOracle:
         return self.values[rows, cols]
 
     def start(self) -> Slices[Start]:
-        """Column minima, row minima, column minima again; the 10 nearest of every row and column."""
+        """From the coarser levels if rows and columns cluster, else from the column minima."""
+        c = self.values
+        if self.g is None and not self.has_forbidden and min(c.shape) >= SMALLEST:
+            rows, cols = cluster(c), cluster(c.T)
+            yield
+            if rows.telling and cols.telling:
+                return (yield from self._refined(rows, cols))
+        g = c.min(axis=0) if self.g is None else self.g
+        return (yield from self._shortlist(np.where(np.isfinite(g), g, 0.0)))
+
+    def _shortlist(self, g: np.ndarray) -> Slices[Start]:
+        """Row minima of c - g, column minima of c - f; the 10 nearest of every row and column."""
         from transport._kernels import simplex_matrix as k
 
         c = self.values
         n, m = c.shape
-        g = c.min(axis=0) if self.g is None else self.g
-        g = np.where(np.isfinite(g), g, 0.0)
         cols = np.zeros((n, min(SHORTLIST, m)), np.int64)
         in_row = np.empty(cols.shape)
         yield from scan(lambda i, j: k.nearest_in_rows(c, g, i, j, cols, in_row), n, m)
@@ -66,6 +87,28 @@ class MatrixOracle:
         if not finite.all():
             source, sink = source[finite], sink[finite]
         return Start(source, sink, f, g)
+
+    def _refined(self, x: Clusters, y: Clusters) -> Slices[Start]:
+        """Solve between clusters (costs of their representatives), hand flows and potentials down."""
+        from transport._kernels.simplex_pool import split_flow
+
+        c, (a, b) = self.values, self.masses
+        masses = x.totals(a), y.totals(b)
+        between = np.ascontiguousarray(c[np.ix_(x.representative, y.representative)])
+        oracle = MatrixOracle(between, masses, self.work, magnitude=self.magnitude)
+        core = Simplex(oracle, *masses, (yield from oracle.start()), self.work)
+        yield from generate_columns(core)
+        f, g = core.potentials()
+        rows, cols, flow = core.flows()
+        top = y.representative[cols]
+        t, i, flow = split_flow(c, True, rows, top, g[cols], flow, x.starts, x.members, a)
+        cols, top = cols[t], top[t]
+        t, j, flow = split_flow(c, False, cols, i, c[i, top], flow, y.starts, y.members, b)
+        i = i[t]
+        yield
+        start = yield from self._shortlist((c[x.representative] - f[:, None]).min(axis=0))
+        source, sink = np.concatenate([start.rows, i]), np.concatenate([start.cols, j])
+        return Start(source, sink, start.f, start.g, (i, j, flow))
 
     def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
         """One pass over the matrix; at most 8 arcs a row."""

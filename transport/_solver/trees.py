@@ -18,6 +18,8 @@ from transport._solver.pricing import Slices
 SLICE_SECONDS = 0.05
 LAZY_NODES = 24_000
 MAX_PASSES = 8
+BLOCK = 1.0
+BLOCK_MIN = 64
 
 
 @dataclass
@@ -121,7 +123,7 @@ class ThreadTree(_Planted):
         from transport._kernels import simplex_tree as k
 
         head = np.empty(len(pool.col), np.uint32)
-        block = max(64, int(np.sqrt(len(pool.col))))
+        block = max(BLOCK_MIN, int(BLOCK * np.sqrt(len(pool.col))))
         period = max(1000, self.n // 3)
         passes = 0
         while True:
