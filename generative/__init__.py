@@ -30,6 +30,7 @@ from generative._objectives import (
     wgan_value,
 )
 from generative._optim import SGD, Adam, LinearDecay, RMSProp
+from generative._semidual import DistanceCritic
 from generative._vae import VAE
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "DistanceCritic",
     "GAN",
     "Layer",
     "LayerNorm",

@@ -22,7 +22,7 @@ class Source:
     Parameters
     ----------
     data : array (n,) or (n, ...), pair (array, labels), or callable ``(rng, n) -> array``
-    holdout : None, float in (0, 1), or array
+    holdout : None, float in (0, 1), array, or pair (array, labels)
         What is kept from training to measure with; None keeps a tenth. Endless samplers draw afresh.
     """
 
@@ -66,7 +66,11 @@ class Source:
             if labels is not None:
                 self.held_labels, self.labels = labels[order[:kept]], labels[order[kept:]]
         else:
-            self.held, self.train, self.labels = self._prepared(holdout, "holdout"), x, labels
+            held, held_labels = holdout if isinstance(holdout, tuple) else (holdout, None)
+            held = self._prepared(held, "holdout")
+            order = stream(self.key, SPLIT).permutation(held.shape[0])
+            self.held, self.train, self.labels = self._rows(held, order), x, labels
+            self.held_labels = None if held_labels is None else to_numpy(held_labels)[order]
         self.shape = tuple(x.shape[1:])
         self.batch_size = min(batch_size, self.train.shape[0])
 
@@ -102,8 +106,10 @@ class Source:
         return self.held[:n], None if self.held_labels is None else self.held_labels[:n]
 
     def seen(self, n: int) -> Any:
-        """``n`` real samples disjoint from `held_out`, for the real-vs-real floor."""
-        return self._sampled(stream(self.key, SPLIT), n)[0] if self.sampler is not None else self.train[:n]
+        """``n`` real samples of training (all, if fewer), in random order: disjoint from `held_out`."""
+        if self.sampler is not None:
+            return self._sampled(stream(self.key, SPLIT), n)[0]
+        return self._rows(self.train, stream(self.key, SPLIT, 1).permutation(self.train.shape[0])[:n])
 
     def _sampled(self, rng: np.random.Generator, n: int) -> Batch:
         assert self.sampler is not None

@@ -184,7 +184,7 @@ def fit(
         Samples an update; all of them if there are fewer.
     rng : int or numpy.random.Generator
         The same seed gives the same run, bit by bit, on the CPU.
-    holdout : None, float, or array
+    holdout : None, float, array, or pair (array, labels)
         Share kept from training, or samples given apart; None keeps a tenth.
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.

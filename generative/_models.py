@@ -14,10 +14,11 @@ from generative._critic import NetCritic
 from generative._data import Source
 from generative._nets import Sequential
 from generative._objectives import gan_value, generator_cost, gradient_penalty, wgan_value
-from generative._optim import Adam, RMSProp
+from generative._optim import SGD, Adam, RMSProp
 from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Key, Place, stream
-from transport.internal import check_choice, check_count, check_positive, namespace
+from generative._semidual import DistanceCritic
+from transport.internal import check_choice, check_count, check_positive, namespace, on_device_of
 
 State = dict[str, Entry]
 Metrics = dict[str, Any]
@@ -190,7 +191,7 @@ class GAN(_Adversarial):
         return {"held_out_value": value, "js_discriminator": value + math.log(4)}
 
 
-_LIPSCHITZ = ("clip", "gradient_penalty", "spectral", "groupsort")
+_LIPSCHITZ = ("clip", "gradient_penalty", "spectral", "groupsort", "semidual")
 
 
 @dataclass(frozen=True)
@@ -201,27 +202,28 @@ class WGAN(_Adversarial):
     ----------
     generator, critic : net
         As in `GAN`; the critic's one output is f(x).
-    lipschitz : {"gradient_penalty", "clip", "spectral", "groupsort"}
+    lipschitz : {"gradient_penalty", "clip", "spectral", "groupsort", "semidual"}
         How the slope is held: a penalty on it (Gulrajani et al. 2017); every weight clamped to ±``clip``
         (the original Alg. 1: slope bounded by some K, so the value is not W₁); weights over their spectral
-        norm; orthonormal weights with GroupSort activations (Anil et al. 2019). The last two replace the
-        ``weight`` and ``activation`` of the critic's layers.
+        norm; orthonormal weights with GroupSort activations (Anil et al. 2019). These two replace the
+        ``weight`` and ``activation`` of the critic's layers. "semidual": the critic is a `DistanceCritic`,
+        1-Lipschitz by its form, trained on the concave semi-dual: the best there is in few dimensions.
     k : int
-        Critic steps for each generator step.
+        Critic steps for each generator step; 5 by default, 1 under "semidual".
     penalty : float
         Weight of the gradient penalty.
     clip : float
         Bound of each weight under "clip".
     generator_optimizer, critic_optimizer
-        By default RMSProp(5e-5) under "clip", else Adam(1e-4, 0, 0.9).
+        By default RMSProp(5e-5) under "clip", else Adam(1e-4, 0, 0.9); SGD(0.025) for a `DistanceCritic`.
     classes, latent, average
         As in `GAN`.
     """
 
     generator: Sequential
-    critic: Sequential
+    critic: Any
     lipschitz: str = "gradient_penalty"
-    k: int = 5
+    k: int = 0
     penalty: float = 10.0
     clip: float = 0.01
     generator_optimizer: Any = None
@@ -233,7 +235,15 @@ class WGAN(_Adversarial):
     def __post_init__(self) -> None:
         check_choice(self.lipschitz, "lipschitz", _LIPSCHITZ)
         check_choice(self.latent, "latent", ("normal", "uniform"))
-        check_count(self.k, "k")
+        if check_count(self.k, "k", 0) == 0:
+            object.__setattr__(self, "k", 1 if self.lipschitz == "semidual" else 5)
+        if (self.lipschitz == "semidual") != isinstance(self.critic, DistanceCritic):
+            raise ValueError(
+                f"lipschitz = {self.lipschitz!r} with critic {self.critic!r}: a DistanceCritic and "
+                "lipschitz='semidual' go together"
+            )
+        if self.lipschitz == "semidual" and self.classes:
+            raise ValueError(f"classes = {self.classes}; a DistanceCritic knows no labels")
         check_positive(self.penalty, "penalty")
         check_positive(self.clip, "clip")
 
@@ -255,13 +265,29 @@ class WGAN(_Adversarial):
             net = net.with_options(weight="spectral")
         elif self.lipschitz == "groupsort":
             net = net.with_options(weight="orthonormal", activation="groupsort")
-        return Player(net, self._optimizer(self.critic_optimizer))
+        optimizer = self.critic_optimizer
+        if optimizer is None and self.lipschitz == "semidual":
+            optimizer = SGD(0.025)
+        return Player(net, self._optimizer(optimizer))
+
+    def begin(self, source: Source, key: Key) -> State:
+        """Fresh parameters for both players; real samples as anchors of a `DistanceCritic`."""
+        state = super().begin(source, key)
+        if self.lipschitz == "semidual":
+            samples = source.seen(self.critic.anchors)
+            rows = np.arange(self.critic.anchors) % samples.shape[0]
+            samples = namespace(samples).take(samples, on_device_of(rows, samples), axis=0)
+            state["judge"]["state"] = self.critic.anchored(samples)
+        return state
 
     def _project(self, params: Any) -> Any:
         xp = namespace(params)
         return xp.clip(params, -self.clip, self.clip) if self.lipschitz == "clip" else params
 
     def _critic_loss(self, x: Any, fake: Any, labels: Any, mix: Any) -> Any:
+        if self.lipschitz == "semidual":
+            return self._semidual_loss(fake)
+
         def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
             real_score, fake_score, after = self._score_both(params, x, fake, labels, net_state)
             cost = -wgan_value(real_score, fake_score)
@@ -293,6 +319,13 @@ class WGAN(_Adversarial):
         z = self.draw_latent(rng, source.batch_size, labels, source.place)
         maker, score = self._generator_turn(state, z, labels, lambda s: -ops.mean(s))
         return {**state, "generator": maker}, {"critic_cost": cost, "generator_cost": score}
+
+    def _semidual_loss(self, fake: Any) -> Any:
+        def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
+            score, _ = self.critic.apply(params, fake, net_state)
+            return ops.mean(score) - self.critic.mean_height(params, net_state), net_state
+
+        return loss
 
     def critic_of(self, state: State) -> NetCritic:
         """The critic as a function with a gradient and a Lipschitz constant (unconditional models)."""

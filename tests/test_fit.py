@@ -36,6 +36,7 @@ def _models():
         "clip": gen.WGAN(latent, small, lipschitz="clip", k=2),
         "spectral": gen.WGAN(latent, small, lipschitz="spectral", k=2),
         "groupsort": gen.WGAN(latent, small, lipschitz="groupsort", k=2),
+        "semidual": gen.WGAN(latent, gen.DistanceCritic(2, 100), lipschitz="semidual"),
         "vae": gen.VAE(gen.MLP(2, 16, 4), gen.MLP(2, 16, 2)),
         "iwae": gen.VAE(gen.MLP(2, 16, 4), gen.MLP(2, 16, 2), importance=3),
         "sgd": gen.VAE(gen.MLP(2, 16, 4), gen.MLP(2, 16, 2), optimizer=gen.SGD(1e-3, momentum=0.9)),

@@ -11,7 +11,14 @@ import pytest
 from generative._autodiff.arrays import ACTIVATIONS
 from generative._kernels import cpu, reference
 
-NAMES = ("activation_slope", "adam", "bias_activation", "pair_swap")
+NAMES = (
+    "activation_slope",
+    "adam",
+    "bias_activation",
+    "pair_swap",
+    "soft_nearest",
+    "soft_nearest_pullback",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,11 +83,29 @@ def test_adam_writes_nothing_it_was_given(dtype):
     assert all(np.array_equal(x, y) for x, y in zip((g, params, m, v), given, strict=True))
 
 
+@pytest.mark.parametrize("eps", [1e-3, 0.1, 10.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_soft_nearest(dtype, eps):
+    rng = np.random.default_rng(4)
+    x, anchors, psi, g = (rng.normal(size=s).astype(dtype) for s in ((9, 3), (17, 3), (17,), (9,)))
+    x[0] = anchors[3]  # distance 0
+    tol = {"rtol": 200 * np.finfo(dtype).eps, "atol": 50 * np.finfo(dtype).eps}
+    expected = reference.soft_nearest(x, anchors, psi, eps, xp=xp)
+    got = cpu.soft_nearest(x, anchors, psi, eps, xp=xp)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, expected, **tol)
+    ours = cpu.soft_nearest_pullback(g, x, anchors, psi, eps, xp=xp)
+    for a, b in zip(ours, reference.soft_nearest_pullback(g, x, anchors, psi, eps, xp=xp), strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, b, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=tol["atol"] / eps)
+
+
 @pytest.mark.parametrize("arch", [80, 90])
 def test_cuda_source_compiles_without_spills(arch):
     """NVRTC needs no device; absent wheels skip, a broken kernel fails with the compiler's log."""
     pytest.importorskip("cupy")
-    nvrtc = pytest.importorskip("cupy.cuda.nvrtc")
+    from cupy.cuda import nvrtc
+
     from generative._kernels import gpu
 
     try:

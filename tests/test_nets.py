@@ -211,3 +211,31 @@ def test_adam_follows_its_paper():
         gen.Adam(-1.0)
     with pytest.raises(ValueError, match="beta2"):
         gen.Adam(1e-3, beta2=1.0)
+
+
+def test_distance_critic_is_one_lipschitz_and_its_gradient_is_right():
+    critic = gen.DistanceCritic(3, anchors=40, smoothing=0.05)
+    state = critic.anchored(_rng.normal(size=(40, 3)))
+    params = {"height": _rng.normal(size=40)}
+    x, v = _rng.normal(size=(200, 3)), _rng.normal(size=(200, 3))
+
+    def total(p, points):
+        return ops.sum(critic.apply(p, points, state)[0])
+
+    slope = gen.grad(lambda t: total(params, t))(x)
+    assert np.linalg.norm(slope, axis=1).max() <= 1 + 1e-12
+    assert np.linalg.norm(slope, axis=1).min() > 0.1
+    h = 1e-6
+    expected = (float(total(params, x + h * v)) - float(total(params, x - h * v))) / (2 * h)
+    assert np.sum(slope * v) == pytest.approx(expected, rel=1e-6)
+    w = _rng.normal(size=40)
+    by_height = gen.grad(lambda p: total(p, x))(params)["height"]
+    up, down = ({"height": params["height"] + s * h * w} for s in (1, -1))
+    assert np.sum(by_height * w) == pytest.approx(
+        (float(total(up, x)) - float(total(down, x))) / (2 * h), rel=1e-6
+    )
+    # sharp: the McShane envelope max ψ_j - |x - y_j|
+    sharp = gen.DistanceCritic(3, anchors=40, smoothing=1e-6)
+    psi = params["height"] * np.sqrt(40 * float(state["spread"]))
+    envelope = np.max(psi - np.linalg.norm(x[:, None] - state["anchors"], axis=2), axis=1)
+    np.testing.assert_allclose(sharp.apply(params, x, state)[0][:, 0], envelope, atol=1e-4)

@@ -94,3 +94,80 @@ def adam(
     kind = params.dtype.type
     scalars = map(kind, (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink))
     return _adam(np.ascontiguousarray(g, dtype=kind), params, m, v, *scalars)
+
+
+_NEGLIGIBLE = 40.0  # exp(-40) of the largest term is below float64 rounding of the sum
+
+
+# The maximum of a row vectorises only if NaN need not be looked for; arguments are finite.
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+def _row_scores(x, anchors, psi, i, distance, score):
+    for j in range(anchors.shape[0]):
+        square = x[i, 0] - x[i, 0]
+        for k in range(x.shape[1]):
+            step = x[i, k] - anchors[j, k]
+            square += step * step
+        distance[j] = np.sqrt(square)
+    top = psi[0] - distance[0]
+    for j in range(anchors.shape[0]):
+        score[j] = psi[j] - distance[j]
+        top = max(top, score[j])
+    return top
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _soft_nearest(x, anchors, psi, eps, negligible):
+    n, m = x.shape[0], anchors.shape[0]
+    out, distance, score = np.empty(n, x.dtype), np.empty(m, x.dtype), np.empty(m, x.dtype)
+    for i in range(n):
+        top = _row_scores(x, anchors, psi, i, distance, score)
+        total = eps - eps
+        for j in range(m):
+            t = (score[j] - top) / eps
+            if t > negligible:
+                total += np.exp(t)
+        out[i] = top + eps * np.log(total)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _soft_nearest_pullback(g, x, anchors, psi, eps, negligible):
+    n, m = x.shape[0], anchors.shape[0]
+    by_x, by_psi = np.zeros_like(x), np.zeros_like(psi)
+    distance, score = np.empty(m, x.dtype), np.empty(m, x.dtype)
+    for i in range(n):
+        top = _row_scores(x, anchors, psi, i, distance, score)
+        total = eps - eps
+        for j in range(m):
+            t = (score[j] - top) / eps
+            score[j] = np.exp(t) if t > negligible else eps - eps
+            total += score[j]
+        for j in range(m):
+            if score[j] > 0:
+                weight = g[i] * score[j] / total
+                by_psi[j] += weight
+                if distance[j] > 0:
+                    for k in range(x.shape[1]):
+                        by_x[i, k] += weight * (anchors[j, k] - x[i, k]) / distance[j]
+    return by_x, by_psi
+
+
+def soft_nearest(x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.soft_nearest`: one row at a time, nothing of size (n, m)."""
+    kind = x.dtype.type
+    rows, points, heights = _alike(x, anchors, psi)
+    return _soft_nearest(rows, points, heights, kind(eps), kind(-_NEGLIGIBLE))
+
+
+def soft_nearest_pullback(
+    g: Any, x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType
+) -> tuple[Any, Any]:
+    """See `reference.soft_nearest_pullback`."""
+    kind = x.dtype.type
+    cotangent, rows, points, heights = _alike(g, x, anchors, psi)
+    return _soft_nearest_pullback(cotangent, rows, points, heights, kind(eps), kind(-_NEGLIGIBLE))
+
+
+def _alike(*arrays: Any) -> list[np.ndarray]:
+    """Contiguous, all of the dtype of the last: one compiled version a dtype."""
+    return [np.ascontiguousarray(a, dtype=arrays[-1].dtype) for a in arrays]

@@ -11,6 +11,16 @@ import cupy as cp
 import numpy as np
 
 from generative._kernels import reference
+from generative._kernels.reference import soft_nearest, soft_nearest_pullback
+
+__all__ = [
+    "activation_slope",
+    "adam",
+    "bias_activation",
+    "pair_swap",
+    "soft_nearest",
+    "soft_nearest_pullback",
+]
 
 _THREADS = 256
 KERNELS = ("bias_leaky", "gate", "pair_swap", "adam")

@@ -63,3 +63,37 @@ def adam(
     v = beta2 * v + (1 - beta2) * (g * g)
     step = rate * m / (xp.sqrt(v * unbias) + eps)
     return params - step - shrink * params, m, v
+
+
+def _nearness(x: Any, anchors: Any, psi: Any, xp: ModuleType) -> tuple[Any, Any]:
+    """Distances |x_i - y_j| and ψ_j - |x_i - y_j|, both (n, m)."""
+    squares = 0.0
+    for k in range(x.shape[1]):
+        step = x[:, k][:, None] - anchors[:, k][None, :]
+        squares = squares + step * step
+    distance = xp.sqrt(squares)
+    return distance, psi[None, :] - distance
+
+
+def soft_nearest(x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType) -> Any:
+    """``eps log Σ_j exp((psi_j - |x_i - anchors_j|)/eps)``: x (n, d), anchors (m, d), psi (m,) -> (n,)."""
+    _, score = _nearness(x, anchors, psi, xp)
+    top = xp.max(score, axis=1, keepdims=True)
+    return top[:, 0] + eps * xp.log(xp.sum(xp.exp((score - top) / eps), axis=1))
+
+
+def soft_nearest_pullback(
+    g: Any, x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType
+) -> tuple[Any, Any]:
+    """Cotangents of x (n, d) and psi (m,) for the cotangent g (n,) of `soft_nearest`.
+
+    With w_ij the softmax weights: g_i Σ_j w_ij (y_j - x_i)/|y_j - x_i|, and Σ_i g_i w_ij. The direction from
+    an anchor to itself counts 0.
+    """
+    distance, score = _nearness(x, anchors, psi, xp)
+    weight = xp.exp((score - xp.max(score, axis=1, keepdims=True)) / eps)
+    weight = g[:, None] * weight / xp.sum(weight, axis=1, keepdims=True)
+    pull = weight / xp.where(distance > 0, distance, xp.ones_like(distance))
+    pull = xp.where(distance > 0, pull, xp.zeros_like(pull))
+    by_x = xp.matmul(pull, anchors) - xp.sum(pull, axis=1, keepdims=True) * x
+    return by_x, xp.sum(weight, axis=0)
