@@ -64,10 +64,11 @@ def _ascending(key, order, size):
 
 
 @_jit
-def split_sources(rows, cols, flow, x, w, yc, g, metric, power):
+def split_sources(rows, cols, flow, x, w, yc, f, g, metric, power):
     """Coarse arcs (I, J) -> arcs (i, J) from the children i of I; support a forest, flows positive.
 
-    For each I the cheapest c(x_i, Y_J) - g_J are served first; each step exhausts a child or an arc.
+    For each I the smallest reduced costs c(x_i, Y_J) - f_i - g_J go first (f of the children, g of the
+    clusters); each step exhausts a child or an arc.
     """
     n = x.shape[0]
     coarse = rows.max() + 1
@@ -100,29 +101,29 @@ def split_sources(rows, cols, flow, x, w, yc, g, metric, power):
             k = ids[start[node] + t]
             left[t] = flow[k]
             for i in range(first, last):
-                key[(i - first) * arcs + t] = pair_cost(x, yc, i, cols[k], metric, power) - g[cols[k]]
+                c = pair_cost(x, yc, i, cols[k], metric, power)
+                key[(i - first) * arcs + t] = (c - g[cols[k]]) - f[i]
         for i in range(first, last):
             left[arcs + i - first] = w[i]
         _ascending(key, order, size)
         for s in range(size):
             i = order[s] // arcs
             t = order[s] - i * arcs
-            f = min(left[arcs + i], left[t])
-            if f > 0:
-                left[arcs + i] -= f
-                left[t] -= f
+            moved = min(left[arcs + i], left[t])
+            if moved > 0:
+                left[arcs + i] -= moved
+                left[t] -= moved
                 out_i[used] = first + i
                 out_j[used] = cols[ids[start[node] + t]]
-                out_f[used] = f
+                out_f[used] = moved
                 used += 1
     return out_i[:used], out_j[:used], out_f[:used]
 
 
 @_jit
-def split_sinks(rows, cols, flow, x, y, w, yc, metric, power):
-    """Arcs (i, J) -> arcs (i, j) to the children j of J, the cheapest c(x_i, y_j) - c(x_i, Y_J) first."""
+def split_sinks(rows, cols, flow, x, y, w, coarse, f, g, metric, power):
+    """Arcs (i, J) -> arcs (i, j) to the children j of J, the smallest reduced costs first."""
     m = y.shape[0]
-    coarse = yc.shape[0]
     start, ids = _by_node(cols, coarse)
     out_i = np.empty(len(rows) + m, np.int64)
     out_j = np.empty(len(rows) + m, np.int64)
@@ -145,21 +146,22 @@ def split_sinks(rows, cols, flow, x, y, w, yc, metric, power):
         for t in range(arcs):
             k = ids[start[node] + t]
             left[t] = flow[k]
-            base = pair_cost(x, yc, rows[k], node, metric, power)
+            i = rows[k]
             for j in range(children):
-                key[t * children + j] = pair_cost(x, y, rows[k], first + j, metric, power) - base
+                c = pair_cost(x, y, i, first + j, metric, power)
+                key[t * children + j] = (c - f[i]) - g[first + j]
         for j in range(children):
             left[arcs + j] = w[first + j]
         _ascending(key, order, size)
         for s in range(size):
             t = order[s] // children
             j = order[s] - t * children
-            f = min(left[arcs + j], left[t])
-            if f > 0:
-                left[arcs + j] -= f
-                left[t] -= f
+            moved = min(left[arcs + j], left[t])
+            if moved > 0:
+                left[arcs + j] -= moved
+                left[t] -= moved
                 out_i[used] = rows[ids[start[node] + t]]
                 out_j[used] = first + j
-                out_f[used] = f
+                out_f[used] = moved
                 used += 1
     return out_i[:used], out_j[:used], out_f[:used]

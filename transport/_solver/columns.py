@@ -110,7 +110,8 @@ class Simplex:
             self._plant(rows, cols, flows, self.reduced(rows, cols))
 
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
-        self._tree = plant((self.a, self.b), (rows, cols, flows), costs)
+        good = self.start.basis is not None
+        self._tree = plant((self.a, self.b), (rows, cols, flows), costs, good_start=good)
 
     def _phase_one(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray) -> Slices[None]:
         """Ship what the greedy flow left stranded: the same simplex with costs 0, and 1 for being stranded.

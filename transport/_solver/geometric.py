@@ -10,6 +10,7 @@ of 3 on the last level at 10^6).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -26,8 +27,13 @@ SHORTLIST = 8  # cheapest arcs per node on both sides
 PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
 STEP = 2  # kd depths between levels
-CHILDREN = 2.5  # smallest mean number of points in a cluster
+CHILDREN = 2.2  # smallest mean number of points in a cluster
 _EPS = 2.0**-52
+
+Basis: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(rows, cols, flows): a forest with positive integer flows."""
+Shortlist: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""(rows, cols, f, g)."""
 
 
 @dataclass(frozen=True)
@@ -131,17 +137,16 @@ class GeometricOracle:
         coarse = core.oracle
         assert isinstance(coarse, GeometricOracle)
         x, y, xc, yc = self.x.tree.points, self.y.tree.points, coarse.x.tree, coarse.y.tree
-        f, g = core.potentials()
+        coarse_f, coarse_g = core.potentials()
+        sources, sinks, f, g = yield from self._shortlist(coarse_f, xc)
         norm = (self.norm.metric, self.norm.power)
-        rows, cols, flow = core.flows()
-        rows, cols, flow = k.split_sources(rows, cols, flow, x, self.x.mass, yc.points, g, *norm)
-        rows, cols, flow = k.split_sinks(rows, cols, flow, x, y, self.y.mass, yc.points, *norm)
+        basis = core.flows()
+        basis = k.split_sources(*basis, x, self.x.mass, yc.points, f, coarse_g, *norm)
+        basis = k.split_sinks(*basis, x, y, self.y.mass, len(yc.points), f, g, *norm)
         yield
-        return (yield from self._shortlist(f, xc, (rows, cols, flow)))
+        return self._start(sources, sinks, f, g, basis)
 
-    def _shortlist(
-        self, f: np.ndarray, from_: KdTree, basis: tuple[np.ndarray, np.ndarray, np.ndarray]
-    ) -> Slices[Start]:
+    def _shortlist(self, f: np.ndarray, from_: KdTree) -> Slices[Shortlist]:
         """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
         x, y = self.x.tree.points, self.y.tree.points
         g = self.norm.search(from_.fit(f), y, 1).vals[:, 0].copy()
@@ -152,10 +157,15 @@ class GeometricOracle:
         near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
         g = near_x.vals[:, 0].copy()
         yield
-        (n, m), (rows, cols, _) = self.shape, basis
-        sources = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel(), rows])
-        sinks = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1]), cols])
-        return Start(sources, sinks, f, g, basis)
+        n, m = self.shape
+        sources = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel()])
+        sinks = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1])])
+        return sources, sinks, f, g
+
+    @staticmethod
+    def _start(sources: np.ndarray, sinks: np.ndarray, f: np.ndarray, g: np.ndarray, basis: Basis) -> Start:
+        rows, cols, _ = basis
+        return Start(np.concatenate([sources, rows]), np.concatenate([sinks, cols]), f, g, basis)
 
     def polish(self, core: Simplex) -> Slices[Simplex]:
         """Solve again from the same basis near zero potentials, if they drown the costs of the plan.
@@ -169,7 +179,8 @@ class GeometricOracle:
         if np.dot(np.abs(f[rows]) + np.abs(g[cols]), flow.astype(float)) <= 1e3 * value:
             return core
         self.work.stage = "polishing"
-        start = yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree, core.flows())
+        shortlist = yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)
+        start = self._start(*shortlist, core.flows())
         core = Simplex(self, self.x.mass, self.y.mass, start, self.work)
         yield from generate_columns(core)
         return core

@@ -17,6 +17,7 @@ from transport._solver.pricing import Slices
 
 SLICE_SECONDS = 0.05
 LAZY_NODES = 24_000
+LAZY_NODES_REFINED = 6_000  # from a basis that needs few pivots: 0.24 against 0.37 s at 20 000 nodes
 MAX_PASSES = 8
 BLOCK = 1.0
 BLOCK_MIN = 64
@@ -243,9 +244,8 @@ def plant(
     arcs: tuple[np.ndarray, np.ndarray, np.ndarray],
     costs: np.ndarray,
     *,
-    lazy: bool | None = None,
+    good_start: bool = False,
 ) -> Tree:
     """The better tree for this size; arcs = (rows, cols, flows), a forest with positive flows."""
-    if lazy is None:
-        lazy = len(masses[0]) + len(masses[1]) > LAZY_NODES
+    lazy = len(masses[0]) + len(masses[1]) > (LAZY_NODES_REFINED if good_start else LAZY_NODES)
     return LazyTree(masses, arcs, costs) if lazy else ThreadTree(masses, arcs, costs)
