@@ -1,6 +1,6 @@
 """GAN, WGAN and VAE made of divergences, on NumPy and CuPy arrays alike."""
 
-from generative import losses, ops
+from generative import datasets, losses, ops
 from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, value_and_grad
 from generative._critic import NetCritic
 from generative._fit import Run, fit
@@ -57,6 +57,7 @@ __all__ = [
     "bernoulli_log_likelihood",
     "categorical_log_likelihood",
     "custom_vjp",
+    "datasets",
     "elbo",
     "fit",
     "gan_value",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg, special
 
 from generative.variational._gaussian import Gaussian, real_array
-from transport.internal import as_float64, as_weights
+from transport.internal import Array, as_float64, as_weights
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class LinearGaussian:
     """
 
     prior: Gaussian
-    weights: np.ndarray
-    noise: np.ndarray
+    weights: Array
+    noise: Array
     offset: Any = None
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg
 
 from generative.variational._limit import ApproximationError
-from transport.internal import as_float64, check_count, check_positive, require_finite
+from transport.internal import Array, as_float64, check_count, check_positive, require_finite
 
 
 def real_array(x: Any, name: str, ndim: int) -> np.ndarray:
@@ -48,8 +48,8 @@ class Gaussian:
     0.830365603411
     """
 
-    mean: np.ndarray
-    cov: np.ndarray
+    mean: Array
+    cov: Array
 
     def __post_init__(self) -> None:
         mean = real_array(self.mean, "mean", 1)

@@ -11,7 +11,7 @@ from scipy import optimize, special
 
 from generative.variational._gaussian import Gaussian, real_array
 from generative.variational._limit import ApproximationError
-from transport.internal import as_weights, check_choice, check_count, check_positive
+from transport.internal import Array, as_weights, check_choice, check_count, check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ class Mixture:
     array([[17.]])
     """
 
-    weights: np.ndarray
-    means: np.ndarray
-    covs: np.ndarray
+    weights: Array
+    means: Array
+    covs: Array
 
     def __post_init__(self) -> None:
         means = np.asarray(self.means)
@@ -312,7 +312,7 @@ def _hessian(objective: Callable[[np.ndarray], tuple[float, np.ndarray]], x: np.
 def _distinct(ends: list[tuple[float, Gaussian]]) -> tuple[LocalMinimum, ...]:
     """Merge ends whose laws coincide (symmetric KL below 1e-6), best first; ties by the mean."""
     groups: list[tuple[float, Gaussian, int]] = []
-    for kl, q in sorted(ends, key=lambda end: (round(end[0], 8), tuple(np.round(end[1].mean, 6)))):
+    for kl, q in sorted(ends, key=lambda end: (round(end[0], 8), end[1].mean.round(6).tolist())):
         for i, (value, known, count) in enumerate(groups):
             if q.kl(known) + known.kl(q) < 1e-6:
                 groups[i] = (value, known, count + 1)

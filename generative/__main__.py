@@ -1,0 +1,277 @@
+"""``python -m generative``: train a GAN, WGAN or VAE, draw from it, explain the theory in pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transport.internal._cli import Parser, guard
+
+if TYPE_CHECKING:
+    from generative._fit import Run
+    from generative.datasets import Dataset
+
+_EXAMPLES = """examples:
+  python -m generative train wgan --data ring --out ring-out
+  python -m generative train vae --data mnist --out mnist-out
+  python -m generative train gan --data points.npy --out run --steps 20000 --seed 1
+  python -m generative train wgan --data ring --out ring-out --resume
+  python -m generative sample mnist-out -n 400 --seed 7
+  python -m generative explain --out figures
+"""
+_CONFIG, _CHECKPOINT = "config.json", "checkpoint.npz"
+_EVALUATIONS, _SHORTEST = 20, 50  # so many in a run, but not closer than so many steps
+
+
+def _parser() -> Parser:
+    from argparse import RawDescriptionHelpFormatter
+
+    parser = Parser(
+        prog="python -m generative",
+        description="GAN, WGAN and VAE, watched by exact Wasserstein distances to held-out data.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="{train,sample,explain}", required=True)
+    train = commands.add_parser("train", help="train a model; writes checkpoint and pictures to DIR")
+    train.add_argument("model", choices=("gan", "wgan", "vae"))
+    train.add_argument(
+        "--data", required=True, help="ring, grid25, swiss, digits, mnist, a .npy file or an IDX file"
+    )
+    train.add_argument("--out", metavar="DIR", required=True)
+    train.add_argument("--steps", type=int, metavar="N", help="updates in all (default: by model and data)")
+    train.add_argument("--batch-size", type=int, metavar="N")
+    train.add_argument("--seed", type=int, metavar="S", help="default 0")
+    train.add_argument("--loss", choices=("minimax", "non_saturating"), help="of a gan's generator")
+    train.add_argument(
+        "--lipschitz",
+        choices=("clip", "gradient_penalty", "spectral", "groupsort"),
+        help="how a wgan's critic is held",
+    )
+    train.add_argument("--beta", type=float, help="weight of a vae's KL term")
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    sample = commands.add_parser("sample", help="draw from the model in DIR: samples.npy and samples.png")
+    sample.add_argument("dir", metavar="DIR")
+    sample.add_argument("-n", type=int, default=1000, help="how many (default 1000)")
+    sample.add_argument("--seed", type=int, metavar="S", help="default: the run's own")
+    sample.add_argument("--out", metavar="FILE.npy", help="default DIR/samples.npy, picture beside it")
+    explain = commands.add_parser("explain", help="draw the figures of the lecture notes")
+    explain.add_argument("--out", metavar="DIR", default="explain-out")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Dispatch."""
+    args = _parser().parse_args(argv)
+    commands: dict[str, Callable[[Any], int]] = {"train": train, "sample": sample, "explain": explain}
+    return commands[args.command](args)
+
+
+def explain(args: Any) -> int:
+    """All figures, one line about each."""
+    from generative._explain import FIGURES
+
+    out = _folder(args.out)
+    for name, draw in FIGURES.items():
+        print(f"{out / name}: {draw(out / name)}", flush=True)
+    return 0
+
+
+def train(args: Any) -> int:
+    """Train, evaluate, draw, save; again and again until the steps are made."""
+    from generative._fit import Run, fit
+    from generative._plots import pyplot
+    from generative._presets import build, in_units, prepared
+    from generative._progress import Progress
+
+    pyplot()  # a missing library is said before the training, not after it
+    config, data = _configured(args)
+    out, model = _folder(args.out), build(config)
+    total = args.steps if args.steps is not None else config["steps"]
+    if total < 1:
+        raise ValueError(f"--steps {total}; give at least 1")
+    source = prepared(config, data)
+    run: Run | None = None
+    if args.resume:
+        run = Run.load(out / _CHECKPOINT, model, source)
+        if run.step >= total:
+            raise ValueError(f"{out} is at step {run.step} of {total}; give --steps above {run.step}")
+    every = min(total, max(_SHORTEST, total // _EVALUATIONS))
+    watch: dict[str, Any] = {"checkpoint": out / _CHECKPOINT}
+    print(
+        f"{config['model']} on {data.name}: {total} steps of {config['batch_size']}, into {out}", flush=True
+    )
+    _write_config(out, config)
+    translate = partial(in_units, config)
+    with Progress(total, config["batch_size"], start=run.step if run else 0, translate=translate) as progress:
+        watch["callback"] = progress
+        status = "finished"  # of this call: a run that was interrupted before goes on
+        while status == "finished" and (run is None or run.step < total):
+            # In slices, so that the pictures grow while it trains; bitwise the same as one long run.
+            slice_end = min(((run.step if run else 0) // every + 2) // 2 * 2 * every, total)
+            watch["eval_every"] = every if slice_end % every == 0 else slice_end  # the last step always
+            if run is None:
+                seed, size = config["seed"], config["batch_size"]
+                run = fit(model, source, steps=slice_end, batch_size=size, rng=seed, **watch)
+            else:
+                run = run.resume(slice_end - run.step, **watch)
+            status = run.status
+            _draw(run, config, data, out)
+    assert run is not None
+    return _closing(run, config, data, out)
+
+
+def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
+    """The run's config, from the arguments or from DIR, and its data."""
+    from generative._presets import defaults
+    from generative.datasets import load
+
+    given = {
+        name: getattr(args, name)
+        for name in ("batch_size", "seed", "loss", "lipschitz", "beta")
+        if getattr(args, name) is not None
+    }
+    data = load(args.data)
+    if args.resume:
+        config = _read_config(Path(args.out))
+        asked = {"model": args.model, **given}
+        for name, value in asked.items():
+            if config.get(name) != value:
+                raise ValueError(
+                    f"the run in {args.out} has {name} {config.get(name)!r}, not {value!r}; "
+                    "leave it as it is to resume, or start afresh with another --out"
+                )
+        if data.dim != config["dim"]:
+            raise ValueError(f"--data {args.data} has {data.dim} features; the run has {config['dim']}")
+        return config, data
+    if (Path(args.out) / _CHECKPOINT).exists():
+        raise ValueError(f"{args.out} already holds a run; add --resume, or choose another --out")
+    config = defaults(args.model, data)
+    for name, value in given.items():
+        if name not in config:
+            raise ValueError(f"--{name.replace('_', '-')} does not apply to a {args.model}; leave it out")
+        config[name] = value
+    if args.steps is not None:
+        config["steps"] = args.steps
+    config["data"] = args.data
+    return config, data
+
+
+def _draw(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> None:
+    from generative._plots import draw_history, draw_samples
+    from generative._presets import in_units
+
+    n = 100 if config["image"] else 2000
+    draw_samples(_real(data, n), _made(run, config, n), out / "samples.png", image=config["image"])
+    draw_history([in_units(config, record) for record in run.history], out / "history.png")
+
+
+def _real(data: Dataset, n: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    if callable(data.source):
+        return data.source(rng, n)
+    return data.source[rng.permutation(len(data.source))[:n]]
+
+
+def _made(run: Run, config: dict[str, Any], n: int, seed: int | None = None) -> np.ndarray:
+    """Samples as rows, in the units of the data."""
+    from generative._presets import shown
+
+    return shown(config, np.asarray(run.sample(n, rng=seed)).astype(np.float64).reshape(n, -1))
+
+
+def _closing(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> int:
+    """Say how it ended; the exit code."""
+    from generative._presets import in_units
+    from generative.datasets import coverage
+
+    if run.status == "interrupted":
+        print(f"{run.message.split(';')[0]}; go on with the same command and --resume", flush=True)
+        return 130
+    if run.status == "diverged":
+        raise ValueError(run.message)
+    measured = next((record for record in reversed(run.history) if "w1" in record), None)
+    if measured is not None:
+        measured = in_units(config, measured)
+        for p in (1, 2):
+            value, floor = measured[f"w{p}"], measured[f"w{p}_floor"]
+            print(f"exact W{p} to held-out data: {value:.5g}  (real against real: {floor:.5g})")
+    if data.centres is not None:
+        found = coverage(_made(run, config, 10_000), data.centres, sd=data.sd)
+        print(
+            f"modes {found.modes}/{len(data.centres)}, good samples {100 * found.good:.1f} %, "
+            f"reverse KL {found.reverse_kl:.4f}"
+        )
+    print(f"pictures: {out / 'samples.png'}, {out / 'history.png'}")
+    print(f"next: python -m generative sample {out}")
+    return 0
+
+
+def sample(args: Any) -> int:
+    """Draw, write, show."""
+    from generative._fit import Run
+    from generative._plots import draw_samples
+    from generative._presets import build
+    from generative.datasets import load
+
+    folder = Path(args.dir)
+    config = _read_config(folder)
+    if args.n < 1:
+        raise ValueError(f"-n {args.n}; give at least 1")
+    run = Run.load(folder / _CHECKPOINT, build(config))
+    made = _made(run, config, args.n, args.seed)
+    target = Path(args.out) if args.out else folder / "samples.npy"
+    if target.suffix != ".npy":
+        raise ValueError(f"--out {target}: give a name that ends in .npy")
+    image = config["image"]
+    np.save(target, made.reshape(-1, *image) if image else made)
+    print(f"{target}: {args.n} samples of shape {tuple(image) if image else (made.shape[1],)}")
+    try:
+        data = _real(load(config["data"]), len(made))
+    except ValueError:  # the file it was trained on has moved: draw the samples alone
+        data = made
+    picture = draw_samples(data, made[:5000], target.with_suffix(".png"), image=image)
+    print(f"{picture}: {'a sheet of them' if image else 'where they lie'}, beside the data")
+    return 0
+
+
+def _folder(name: str) -> Path:
+    out = Path(name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ValueError(f"--out {out} is a file; give a folder") from None
+    return out
+
+
+def _write_config(out: Path, config: dict[str, Any]) -> None:
+    (out / _CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    from generative._presets import build
+
+    path = folder / _CONFIG
+    if not (path.exists() and (folder / _CHECKPOINT).exists()):
+        raise ValueError(
+            f"{folder} holds no run; make one with: python -m generative train ... --out {folder}"
+        )
+    try:
+        config = json.loads(path.read_text())
+        build(config)
+        config["data"], config["origin"], config["length"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}: {error}); restore it, or train into another --out"
+        ) from None
+    return config
+
+
+if __name__ == "__main__":
+    raise SystemExit(guard(main, sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""Models for the command line: one sensible choice for each family and kind of data, rebuilt from JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from generative._models import GAN, WGAN
+from generative._nets import MLP, Activation, Sequential
+from generative._optim import Adam, LinearDecay
+from generative._vae import VAE
+from generative.datasets import Dataset
+
+Config = dict[str, Any]
+MODELS = ("gan", "wgan", "vae")
+
+
+def defaults(model: str, data: Dataset) -> Config:
+    """The options of a run, all of them numbers or strings: they go into DIR/config.json as they are."""
+    images = data.image is not None
+    origin, length = units(data)
+    latent = {"gan": 64, "wgan": 64, "vae": 20}[model] if images else 2
+    config: Config = {
+        "model": model,
+        "dim": data.dim,
+        "image": list(data.image) if data.image else None,
+        "levels": data.levels if model == "vae" else 0,
+        "origin": origin,
+        "length": length,
+        "latent": min(latent, 16) if images and data.dim <= 64 else latent,
+        "width": 256 if images else 128,
+        "batch_size": 128 if images else 256,
+        "steps": _STEPS[model, images],
+        "seed": 0,
+    }
+    if model == "gan":
+        config["loss"] = "non_saturating"
+    elif model == "wgan":
+        config["lipschitz"] = "gradient_penalty"
+    else:
+        config["beta"] = 1.0
+    return config
+
+
+_STEPS = {
+    ("gan", False): 8_000,
+    ("wgan", False): 5_000,
+    ("vae", False): 8_000,
+    ("gan", True): 6_000,
+    ("wgan", True): 3_000,
+    ("vae", True): 6_000,
+}
+
+
+def build(config: Config) -> Any:
+    """The model that ``config`` describes; the same config gives the same model."""
+    latent, width, dim = config["latent"], config["width"], config["dim"]
+    if config["model"] == "vae":
+        return _vae(config)
+    out = MLP(latent, width, width, width, dim)
+    generator = Sequential(*out.layers, Activation("sigmoid")) if config["image"] else out
+    judge = MLP(dim, width, width, width, 1, activation="leaky_relu")
+    # The rates fall to nothing: an adversarial game at a constant rate circles its solution for ever.
+    rate, steps = 2e-4 if config["image"] else 1e-3 if config["model"] == "gan" else 5e-4, config["steps"]
+    if config["model"] == "gan":
+        adam = Adam(LinearDecay(rate, 0.0, steps=steps), beta1=0.5)
+        return GAN(
+            generator,
+            judge,
+            loss=config["loss"],
+            generator_optimizer=adam,
+            discriminator_optimizer=adam,
+            average=0.999,
+        )
+    k = 3 if config["image"] else 5
+    return WGAN(
+        generator,
+        judge,
+        lipschitz=config["lipschitz"],
+        k=k,
+        # On a plane 10 holds the critic so stiffly that close modes blur into one.
+        penalty=10.0 if config["image"] else 0.1,
+        generator_optimizer=Adam(LinearDecay(rate, 0.0, steps=steps), beta1=0.5, beta2=0.9),
+        critic_optimizer=Adam(LinearDecay(rate, 0.0, steps=k * steps), beta1=0.5, beta2=0.9),
+        average=0.999,
+    )
+
+
+def _vae(config: Config) -> VAE:
+    latent, width, dim, levels = config["latent"], config["width"], config["dim"], config["levels"]
+    likelihood = "gaussian" if config["image"] is None else "categorical" if levels else "bernoulli"
+    return VAE(
+        MLP(dim, width, width, 2 * latent),
+        MLP(latent, width, width, dim * max(levels, 1)),
+        likelihood=likelihood,
+        levels=levels,
+        beta=config["beta"],
+        optimizer=Adam(LinearDecay(1e-3, 1e-4, steps=config["steps"])),
+    )
+
+
+def units(data: Dataset) -> tuple[list[float], float]:
+    """Origin and length that put points from a file around 0 at size 1; one length keeps W comparable.
+
+    Images and the named sets are left as they are.
+    """
+    if data.image is not None or callable(data.source):
+        return [0.0] * data.dim, 1.0
+    origin = np.mean(data.source, axis=0)
+    length = float(np.sqrt(np.mean(np.square(data.source - origin))))
+    return [float(v) for v in origin], length if length > 0 else 1.0
+
+
+def prepared(config: Config, data: Dataset) -> Any:
+    """``data.source`` in the units the model works in; integers for a categorical decoder."""
+    if callable(data.source):
+        return data.source
+    if config["levels"]:
+        return np.rint(data.source * (config["levels"] - 1))
+    return (data.source - np.array(config["origin"])) / config["length"]
+
+
+def shown(config: Config, samples: np.ndarray) -> np.ndarray:
+    """Samples of the model, (n, dim), in the units of the data."""
+    if config["levels"]:
+        return samples / (config["levels"] - 1)
+    return samples * config["length"] + np.array(config["origin"])
+
+
+_LENGTHS = ("w1", "w2", "w1_floor", "w2_floor", "w1_critic", "w1_critic_lower")
+
+
+def in_units(config: Config, record: dict[str, float]) -> dict[str, float]:
+    """A record of the history with its distances in the units of the data."""
+    length = config["length"] / max(config["levels"] - 1, 1)
+    return {name: value * length if name in _LENGTHS else value for name, value in record.items()}
