@@ -40,6 +40,36 @@ def report(title: str, baseline: str, medians: dict[str, float]) -> None:
         print(f"{title:<28} {name:<26} {1e3 * seconds:10.1f} ms {medians[baseline] / seconds:8.2f} x")
 
 
+def masses(p: np.ndarray, q: np.ndarray, repeats: int) -> None:
+    title = " x ".join(map(str, p.shape))
+    medians = interleaved(
+        {
+            "scipy rel_entr().sum()": lambda: rel_entr(p, q).sum(axis=-1),
+            "divergences.kl": lambda: dv.kl(p, q),
+            "divergences.tv": lambda: dv.tv(p, q),
+        },
+        repeats,
+    )
+    report(title, "scipy rel_entr().sum()", medians)
+    medians = interleaved(
+        {"scipy jensenshannon": lambda: jensenshannon(p, q, axis=-1), "divergences.js": lambda: dv.js(p, q)},
+        repeats,
+    )
+    report(title, "scipy jensenshannon", medians)
+
+
+def line(x: np.ndarray, y: np.ndarray, a: Any, b: Any, repeats: int) -> None:
+    medians = interleaved(
+        {
+            "scipy wasserstein_distance": lambda: wasserstein_distance(x, y, a, b),
+            "transport.wasserstein_1d": lambda: tp.wasserstein_1d(x, y, a=a, b=b),
+            "... p=2": lambda: tp.wasserstein_1d(x, y, a=a, b=b, p=2),
+        },
+        repeats,
+    )
+    report(f"line, {x.size}{'' if a is None else ' weighted'}", "scipy wasserstein_distance", medians)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
@@ -48,39 +78,11 @@ def main() -> None:
     rng = np.random.default_rng(0)
     print(f"{'problem':<28} {'method':<26} {'median':>13} {'speed-up':>10}")
     for shape in ((options.entries,), (options.entries // 100, 100)):
-        p, q = proportions(rng, shape), proportions(rng, shape)
-        title = " x ".join(map(str, shape))
-        medians = interleaved(
-            {
-                "scipy rel_entr().sum()": lambda: rel_entr(p, q).sum(axis=-1),
-                "divergences.kl": lambda: dv.kl(p, q),
-                "divergences.tv": lambda: dv.tv(p, q),
-            },
-            options.repeats,
-        )
-        report(title, "scipy rel_entr().sum()", medians)
-        medians = interleaved(
-            {
-                "scipy jensenshannon": lambda: jensenshannon(p, q, axis=-1),
-                "divergences.js": lambda: dv.js(p, q),
-            },
-            options.repeats,
-        )
-        report(title, "scipy jensenshannon", medians)
+        masses(proportions(rng, shape), proportions(rng, shape), options.repeats)
     n = options.entries // 10
     x, y = rng.normal(size=n), rng.normal(size=n) + 0.1
-    a, b = proportions(rng, (n,)), proportions(rng, (n,))
-    for title, weights in ((f"line, {n} points", (None, None)), (f"line, {n} weighted", (a, b))):
-        u, v = weights
-        medians = interleaved(
-            {
-                "scipy wasserstein_distance": lambda: wasserstein_distance(x, y, u, v),
-                "transport.wasserstein_1d": lambda: tp.wasserstein_1d(x, y, a=u, b=v),
-                "... p=2": lambda: tp.wasserstein_1d(x, y, a=u, b=v, p=2),
-            },
-            options.repeats,
-        )
-        report(title, "scipy wasserstein_distance", medians)
+    line(x, y, None, None, options.repeats)
+    line(x, y, proportions(rng, (n,)), proportions(rng, (n,)), options.repeats)
 
 
 if __name__ == "__main__":
