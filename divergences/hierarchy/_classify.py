@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def classify_values(values: Mapping[int, float]) -> Classification:
     """
     ns = tuple(sorted(values))
     v = np.array([values[n] for n in ns], dtype=float)
-    if len(ns) < 5 or any(2 * m != n for m, n in zip(ns, ns[1:])):
+    if len(ns) < 5 or any(2 * m != n for m, n in pairwise(ns)):
         raise ValueError(f"values at n = {list(ns)}; give at least five, each n twice the one before")
     limit, reason = _decide(np.array(ns, dtype=float), v)
     return Classification(limit, ns, tuple(map(float, v)), reason)
@@ -122,6 +123,8 @@ def _decide(n: np.ndarray, v: np.ndarray) -> tuple[Limit, str]:
         power = nearest if abs(nearest - rate) <= 0.02 else rate
         constant = _accelerated(v * n ** (power if kind is Kind.ZERO else -power))
         return Limit(kind, rate, constant), f"slope {slopes[-1]:+.4f} on log-log axes, settled"
+    if slopes[-4:].max() < -0.3 and np.ptp(slopes[-4:]) <= 0.25 * abs(slopes[-1]):
+        return Limit(Kind.ZERO), f"slope {slopes[-1]:+.3f} on log-log axes, a power up to slow factors"
     steps = np.abs(np.diff(v))
     still = (steps[-3:] <= 1e-6 * v[-1]).all()
     shrinking = (steps[-2:] <= 0.75 * steps[-3:-1]).all()

@@ -177,6 +177,10 @@ _APART_CLOSED: dict[str, Callable[[int], float]] = {
 }  # fmt: skip
 
 
+def _minus_log(n: int) -> float:
+    return -math.log1p(-1 / n)
+
+
 def _inf(n: int) -> float:
     return math.inf
 
@@ -210,12 +214,12 @@ _STRONG = (
     Sequence("S6", "U[0, 1−1/n] → U[0,1]", "one KL → 0, the other infinite", _shrunk,
              {"tv": _zero(1, 1), "js": _zero(1, _LOG2), "kl": _zero(1, 1), "kl_reverse": _INFINITE,
               "w": _zero(1, 0.5)},
-             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": lambda n: -math.log1p(-1 / n),
+             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _minus_log,
               "kl_reverse": _inf, "w": lambda n: 1 / (2 * n)}),
     Sequence("S7", "(1−1/n) U[0,1] + δ₀/n → U[0,1]", "the reverse of S6", _spiked,
              {"tv": _zero(1, 1), "js": _zero(1, _LOG2), "kl": _INFINITE, "kl_reverse": _zero(1, 1),
               "w": _zero(1, 0.5)},
-             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _inf, "kl_reverse": lambda n: -math.log1p(-1 / n),
+             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _inf, "kl_reverse": _minus_log,
               "w": lambda n: 1 / (2 * n)}),
     Sequence("S8", "U[1/n, 1+1/n] → U[0,1]", "(1) does not imply (3), in either direction; JS extremal",
              _slid,
@@ -227,11 +231,12 @@ _STRONG = (
              "(1) does not imply (3): mutually absolutely continuous, KL → ∞", _geometric,
              {"tv": _zero(1, 1), "js": _zero(1, _LOG2), "kl": Limit(Kind.INFINITE, 1, _LOG2),
               "kl_reverse": _zero(1, 1), "w": _zero(1, _LOG2)},
-             {"tv": lambda n: (1 - 2.0 ** -(n * n)) / n, "kl_reverse": lambda n: -math.log1p(-1 / n)},
+             {"tv": lambda n: (1 - 2.0 ** -(n * n)) / n, "kl_reverse": _minus_log},
              ns=(2, 4, 8, 16, 32)),
     Sequence("S9'", "geometric mixed with Σ 2^−j δ at k = 2^j",
              "(1) does not imply (3): equivalent laws, KL infinite (by the closed form: finite partial sums)",
-             _heavy, {"tv": _zero(), "js": _zero(), "kl_reverse": _zero(), "w": _zero()}),
+             _heavy, {"tv": _zero(1), "js": _zero(), "kl_reverse": _zero(), "w": _zero(1)},
+             {"kl": _inf}),
     Sequence("S10", "Bernoulli(½ + 1/2n) → Bernoulli(½)", "JS ~ TV²: the other extreme; fixed finite space",
              _coin,
              {"tv": _zero(1, 0.5), "js": _zero(2, 0.25), "kl": _zero(2, 0.5), "kl_reverse": _zero(2, 0.5),
@@ -243,16 +248,17 @@ _CONTROLS = (
     Sequence("C1", "(1−1/n) δ₀ + δₙ/n → δ₀", "control: (4) fails where the space is not compact", _escaping,
              {"tv": _zero(1, 1), "js": _zero(1, _LOG2), "kl": _INFINITE, "kl_reverse": _zero(1, 1),
               "w": _away(1)},
-             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _inf, "kl_reverse": lambda n: -math.log1p(-1 / n),
+             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _inf, "kl_reverse": _minus_log,
               "w": lambda n: 1.0}, compact=False),
     Sequence("C1'", "(1−1/n) δ₀ + δ at n², mass 1/n", "control: not compact, W → ∞", _escaping_fast,
              {"tv": _zero(1, 1), "js": _zero(1, _LOG2), "kl": _INFINITE, "kl_reverse": _zero(1, 1),
               "w": Limit(Kind.INFINITE, 1, 1)},
-             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _inf, "kl_reverse": lambda n: -math.log1p(-1 / n),
+             {"tv": lambda n: 1 / n, "js": _js_shrunk, "kl": _inf, "kl_reverse": _minus_log,
               "w": lambda n: float(n)}, compact=False),
-    Sequence("C2", "a convergent sequence on {0, ¼, 1}", "control: on a finite space (2) implies (1) and (3)",
-             _finite_converging,
-             {"tv": _zero(1, 1), "js": _zero(2), "kl": _zero(2), "kl_reverse": _zero(2), "w": _zero(1, 0.25)},
+    Sequence("C2", "a convergent sequence on {0, ¼, 1}",
+             "control: on a finite space (2) implies (1) and (3)", _finite_converging,
+             {"tv": _zero(1, 1), "js": _zero(2, 1.5), "kl": _zero(2, 3), "kl_reverse": _zero(2, 3),
+              "w": _zero(1, 0.25)},
              {"tv": lambda n: 1 / n, "w": lambda n: 1 / (4 * n)}, finite=True),
     Sequence("C2'", "a sequence on {0, ¼, 1} that converges elsewhere",
              "control: on a finite space TV away from 0 keeps W away from 0", _finite_staying,
