@@ -51,10 +51,11 @@ class Limit:
             return "∞"
         if self.rate is None or self.constant is None:
             return self.kind.value
-        power = "" if abs(self.rate - 1) < 5e-3 else f"^{self.rate:.3g}"
+        power = {1.0: "", 2.0: "²", 0.5: "^½"}.get(round(self.rate, 2), f"^{self.rate:.3g}")
         if self.kind is Kind.ZERO:
             return f"→ 0 as {self.constant:.4g}/n{power}"
-        return f"→ ∞ as {self.constant:.4g} n{power}"
+        factor = "" if abs(self.constant - 1) < 5e-4 else f"{self.constant:.4g} "
+        return f"→ ∞ as {factor}n{power}"
 
 
 @dataclass(frozen=True)

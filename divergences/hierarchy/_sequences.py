@@ -233,7 +233,7 @@ _STRONG = (
               "kl_reverse": _zero(1, 1), "w": _zero(1, _LOG2)},
              {"tv": lambda n: (1 - 2.0 ** -(n * n)) / n, "kl_reverse": _minus_log},
              ns=(2, 4, 8, 16, 32)),
-    Sequence("S9'", "geometric mixed with Σ 2^−j δ at k = 2^j",
+    Sequence("S9'", "geometric mixed with Σⱼ 2⁻ʲ δ at k = 2ʲ, mass 1/n",
              "(1) does not imply (3): equivalent laws, KL infinite (by the closed form: finite partial sums)",
              _heavy, {"tv": _zero(1), "js": _zero(), "kl_reverse": _zero(), "w": _zero(1)},
              {"kl": _inf}),

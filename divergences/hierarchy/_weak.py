@@ -77,7 +77,7 @@ def bounded_lipschitz_by(solve: Solve, distance: Any, p: Any, q: Any) -> Any:
         value, plan = solve(np.where(steep, distance * at, 2 * (one - at)), p, q)
         flat_mass = np.sum(np.where(steep, 0 * one, plan))
         slope = np.sum(np.where(steep, distance * plan, 0 * one)) - 2 * flat_mass
-        tolerance = 0 if isinstance(value, Fraction) else 1e-14
+        tolerance = 0 if isinstance(value, Fraction) else 1e-12
         if slope == 0 or value >= ceiling * (1 - tolerance):
             return min(value, ceiling)
         line = (value - slope * at, slope)
