@@ -136,7 +136,8 @@ def sequence_panels(table: dict[str, dict[str, Classification]]) -> bytes:
             axes.loglog(found.ns, values, "o-", ms=3, lw=1.2, color=_COLOURS[functional], label=label)
         if infinite:
             axes.plot([], [], " ", label=f"{', '.join(infinite)} = ∞ for every n")
-        _style(axes, f"{name}: {SEQUENCES[name].statement}", "n", "")
+        statement = SEQUENCES[name].statement
+        _style(axes, f"{name}: {statement if len(statement) < 38 else statement[:36] + '…'}", "n", "")
         axes.legend(fontsize=6.5, frameon=True, framealpha=0.8, loc="best")
         axes.set_xscale("log", base=2)
     return _png(figure)
