@@ -16,6 +16,7 @@ from scipy import integrate, optimize, special, stats
 
 import generative.variational as gv
 from generative.variational._mixture import _descend
+from transport import bures_wasserstein
 
 REFERENCE = json.loads((Path(__file__).parent / "cases" / "reference_values.json").read_text())
 FACTORISED = {k: float(v) for k, v in REFERENCE["meanfield_rho0.9_unit_var"].items()}
@@ -67,6 +68,9 @@ def test_factorised_approximations_have_the_reference_digits():
         assert value == pytest.approx(FACTORISED["KL(MF||p)=KL(p||marg)"], rel=1e-14)
     for value in (p.kl(field), matched.kl(p)):
         assert value == pytest.approx(FACTORISED["KL(p||MF)=KL(marg||p)"], rel=1e-14)
+    for approximation, name in ((field, "W2(p,MF)"), (matched, "W2(p,marg)")):
+        distance = bures_wasserstein(p.mean, p.cov, approximation.mean, approximation.cov)
+        assert distance == pytest.approx(FACTORISED[name], rel=1e-14)
     for rho, digits in REFERENCE["meanfield_KL_-0.5log(1-rho^2)"].items():
         assert gv.mean_field(correlated(float(rho))).kl(correlated(float(rho))) == pytest.approx(
             float(digits), rel=1e-14
