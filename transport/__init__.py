@@ -1,6 +1,8 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
 from transport._colour import palette, transfer_colours
+from transport._critic import Bound, Critic, FittedCritic, InfConvolution, certify_critic, coupling_bound
+from transport._critic_fit import critic
 from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
 from transport._points import PointCloud
@@ -11,9 +13,13 @@ from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, InfeasibleError
 
 __all__ = [
+    "Bound",
     "ConvergenceError",
     "Coupling",
+    "Critic",
     "ExactCertificate",
+    "FittedCritic",
+    "InfConvolution",
     "InfeasibleError",
     "PointCloud",
     "Potentials",
@@ -22,6 +28,9 @@ __all__ = [
     "Solver",
     "Status",
     "bures_wasserstein",
+    "certify_critic",
+    "coupling_bound",
+    "critic",
     "palette",
     "solve",
     "transfer_colours",
