@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, vstack
 
+import transport
 from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Status
@@ -182,6 +183,7 @@ def test_agrees_with_a_general_lp_solver_and_with_its_own_duals(c, a, b):
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in families()])
 def test_both_trees_reach_the_optimum(c, a, b, lazy, monkeypatch):
+    monkeypatch.setattr("transport._solver.exact.AT_ONCE", 0)
     monkeypatch.setattr("transport._solver.trees.LAZY_NODES", 0 if lazy else 10**9)
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
@@ -315,6 +317,7 @@ def test_concurrent_solves_give_the_sequential_answers():
 
 def test_bitwise_the_same_on_any_number_of_threads(monkeypatch):
     monkeypatch.setattr("transport._solver.scan.CHUNK_ENTRIES", 1 << 14)
+    monkeypatch.setattr("transport._solver.exact.AT_ONCE", 0)
     rng = np.random.default_rng(0)
     c, a, b = rng.random((300, 300)), rng.dirichlet(np.ones(300)), rng.dirichlet(np.ones(300))
     answers = []
@@ -380,3 +383,51 @@ def test_ctrl_c_is_answered_at_once():
         child.send_signal(signal.SIGINT)
         assert child.stdout.readline() == "stopped\n"
         assert time.perf_counter() - sent < 1.0  # 0.2 s on a quiet machine; CI is not one
+
+
+# ------------------------------------------------------------------ warm starts
+
+
+def nearby(c, a, b):
+    rng = np.random.default_rng(11)
+    shaken = a * (1 + 0.01 * rng.standard_normal(len(a)))
+    yield "same", c, a
+    yield "costs", c * (1 + 0.01 * rng.standard_normal(c.shape)), a
+    yield "masses", c, shaken * (a.sum() / shaken.sum())
+    yield "unrelated", rng.random(c.shape), a
+
+
+@pytest.mark.parametrize("n", [60, 600])  # at once, and by the general path
+@pytest.mark.parametrize("which", range(4))
+def test_a_warm_start_changes_the_time_and_not_the_answer(n, which):
+    rng = np.random.default_rng(n)
+    x, y = rng.random((n, 2)), rng.random((n, 2))
+    c = ((x[:, None] - y) ** 2).sum(-1)
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+    first = transport.solve(c, a, b)
+    name, near, mass = list(nearby(c, a, b))[which]
+    cold, warm = transport.solve(near, mass, b), transport.solve(near, mass, b, warm=first)
+    assert warm.status is Status.OPTIMAL
+    assert warm.value == pytest.approx(cold.value, rel=1e-12)
+    if name == "same":
+        assert warm.n_iter <= 2  # the old basis is reproduced; rounding may cost a pivot
+    elif name != "unrelated":
+        assert warm.n_iter < 0.6 * cold.n_iter
+
+
+def test_a_warm_start_of_another_shape_is_refused():
+    first = transport.solve(np.eye(3))
+    with pytest.raises(ValueError, match=r"warm has shape \(3, 3\) but the problem \(4, 4\)"):
+        transport.solve(np.eye(4), warm=first)
+    with pytest.raises(ValueError, match="warm is for the exact solver"):
+        transport.solve(np.eye(3), warm=first, solver=object())
+
+
+@pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in families()])
+def test_at_once_and_the_general_path_agree(c, a, b, monkeypatch):
+    value, k = solve(c, a, b)
+    check(c, a, b, value, k)
+    monkeypatch.setattr("transport._solver.exact.AT_ONCE", 0)
+    general, k = solve(c, a, b)
+    check(c, a, b, general, k)
+    assert general == pytest.approx(value, rel=1e-12, abs=1e-300)

@@ -12,7 +12,7 @@ import numpy as np
 from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._problem import Problem
-from transport._solution import Status
+from transport._solution import Solution, Status
 from transport._solver.base import Coupling
 from transport._solver.choose import METHODS, choose
 from transport._solver.columns import Simplex, Stranded, generate_columns
@@ -20,9 +20,11 @@ from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
-from transport._solver.pricing import Oracle, Slices
+from transport._solver.pricing import Slices, Start
 from transport._solver.trees import Work
-from transport.internal import InfeasibleError, check_choice
+from transport.internal import InfeasibleError, check_choice, to_numpy
+
+AT_ONCE = 1 << 18  # entries; also the most pivots such a call may take
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,32 @@ class Exact:
         How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
         what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does.
 
+    warm : Solution, optional
+        An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
+        plan are where this one starts. The answer does not depend on it, only the time.
+
     Notes
     -----
     ``max_iter`` of `transport.solve` counts pivots.
     """
 
     method: str = "auto"
+    warm: Solution | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.method, "method", METHODS)
 
     def init(self, problem: Problem, *, tol: float) -> State:
-        """Set up nothing yet: the work is in the steps."""
-        return State(problem, *choose(problem, self.method))
+        """Set up nothing yet: the work is in the steps.
+
+        Raises ValueError if ``warm`` belongs to a problem of another shape.
+        """
+        if self.warm is not None and self.warm.arcs.shape != problem.shape:
+            raise ValueError(
+                f"warm has shape {self.warm.arcs.shape} but the problem {problem.shape}; "
+                "only a solution of the same shape can be a start"
+            )
+        return State(problem, *choose(problem, self.method), warm=self.warm)
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -104,6 +119,7 @@ class State:
     core: Simplex | None = None
     coupling: Coupling | None = None
     unit: float = 1.0
+    warm: Solution | None = None
 
     def __post_init__(self) -> None:
         self.sources = np.flatnonzero(self.problem.a > 0)
@@ -115,7 +131,7 @@ def _solve(state: State) -> Slices[None]:
     if state.method == "line":
         state.coupling = sorted_coupling(state.problem)
         return
-    oracle: Oracle
+    oracle: MatrixOracle | GeometricOracle
     if state.method == "points":
         cloud = state.problem.cost
         assert isinstance(cloud, PointCloud)
@@ -124,15 +140,55 @@ def _solve(state: State) -> Slices[None]:
     else:
         a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
         oracle = _matrix_oracle(state, (a, b))
+        if _at_once(state, oracle):
+            return
     state.work.stage = "building the shortlist"
-    start = yield from oracle.start()
+    start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
     if isinstance(oracle, GeometricOracle):
         state.core = yield from oracle.polish(state.core)
 
 
-def _matrix_oracle(state: State, masses: tuple[np.ndarray, np.ndarray]) -> Oracle:
+def _at_once(state: State, oracle: MatrixOracle) -> bool:
+    """Small problems in one call; False if it was not one, or did not work out (the general path will)."""
+    c, (a, b) = oracle.values, oracle.masses
+    if oracle.has_forbidden or c.size > AT_ONCE:
+        return False
+    from transport._kernels.simplex_small import solve_small
+
+    g = c.min(axis=0) if state.warm is None else _warm_g(state, state.warm)
+    masses = state.problem.a[state.sources], state.problem.b[state.sinks]
+    limit = min(state.work.budget, AT_ONCE)
+    done, rows, cols, mass, f, g, stats = solve_small(c, (a, b), masses, g, oracle.magnitude, limit)
+    if not done and stats[0] < state.work.budget:
+        return False
+    state.work.spend(int(stats[0]))
+    state.work.rounds, state.work.arcs, state.work.stage = int(stats[1]), int(stats[2]), "pricing"
+    u, v = np.zeros(state.problem.shape[0]), np.zeros(state.problem.shape[1])
+    u[state.sources], v[state.sinks] = f * state.unit, g * state.unit
+    state.coupling = Coupling(state.sources[rows], state.sinks[cols], mass, u, v)
+    return bool(done)
+
+
+def _warm_g(state: State, warm: Solution) -> np.ndarray:
+    return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
+
+
+def _warm_start(state: State, warm: Solution, oracle: MatrixOracle | GeometricOracle) -> Slices[Start]:
+    """The shortlist for the old potentials and the old plan's arcs; the core builds a basis from them."""
+    place_i, place_j = (np.full(k, -1) for k in state.problem.shape)
+    place_i[state.sources], place_j[state.sinks] = np.arange(len(state.sources)), np.arange(len(state.sinks))
+    rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
+    keep = (rows >= 0) & (cols >= 0)
+    arcs = rows[keep], cols[keep]
+    if isinstance(oracle, MatrixOracle):
+        return (yield from oracle.restart(_warm_g(state, warm), arcs))
+    f = np.ascontiguousarray(to_numpy(warm.potentials.f)[state.sources]) / state.unit
+    return (yield from oracle.restart(f, arcs))
+
+
+def _matrix_oracle(state: State, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
     """All costs in memory, those of massless rows and columns left out, of ordinary magnitude."""
     cost = state.problem.cost
     values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])

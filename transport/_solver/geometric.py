@@ -167,6 +167,11 @@ class GeometricOracle:
         rows, cols, _ = basis
         return Start(np.concatenate([sources, rows]), np.concatenate([sinks, cols]), f, g, basis)
 
+    def restart(self, f: np.ndarray, arcs: Arcs) -> Slices[Start]:
+        """From potentials and arcs of an earlier solution, in kd positions."""
+        sources, sinks, f, g = yield from self._shortlist(f, self.x.tree)
+        return Start(np.concatenate([sources, arcs[0]]), np.concatenate([sinks, arcs[1]]), f, g)
+
     def polish(self, core: Simplex) -> Slices[Simplex]:
         """Solve again from the same basis near zero potentials, if they drown the costs of the plan.
 

@@ -29,8 +29,6 @@ class MatrixOracle:
     has_forbidden : bool
     magnitude : float
         Largest finite \\|c_ij\\|.
-    g : ndarray, shape (m,), optional
-        Potentials to start from (a warm start); the column minima by default.
     """
 
     def __init__(
@@ -41,9 +39,8 @@ class MatrixOracle:
         *,
         has_forbidden: bool = False,
         magnitude: float = 0.0,
-        g: np.ndarray | None = None,
     ) -> None:
-        self.values, self.masses, self.work, self.g = values, masses, work, g
+        self.values, self.masses, self.work = values, masses, work
         self.has_forbidden, self.magnitude = has_forbidden, magnitude
 
     @property
@@ -59,13 +56,29 @@ class MatrixOracle:
     def start(self) -> Slices[Start]:
         """From the coarser levels if rows and columns cluster, else from the column minima."""
         c = self.values
-        if self.g is None and not self.has_forbidden and min(c.shape) >= SMALLEST:
+        if not self.has_forbidden and min(c.shape) >= SMALLEST:
             rows, cols = cluster(c), cluster(c.T)
             yield
             if rows.telling and cols.telling:
                 return (yield from self._refined(rows, cols))
-        g = c.min(axis=0) if self.g is None else self.g
+        g = c.min(axis=0)
         return (yield from self._shortlist(np.where(np.isfinite(g), g, 0.0)))
+
+    def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
+        """From potentials and arcs of an earlier solution: one pass, the 10 nearest of every row."""
+        cols, near = yield from self._nearest_in_rows(g)
+        rows = np.repeat(np.arange(len(cols)), cols.shape[1])
+        rows, cols = np.concatenate([rows, arcs[0]]), np.concatenate([cols.ravel(), arcs[1]])
+        return Start(rows, cols, np.where(np.isfinite(near[:, 0]), near[:, 0], 0.0), g)
+
+    def _nearest_in_rows(self, g: np.ndarray) -> Slices[tuple[np.ndarray, np.ndarray]]:
+        from transport._kernels import simplex_matrix as k
+
+        n, m = self.shape
+        cols = np.zeros((n, min(SHORTLIST, m)), np.int64)
+        near = np.empty(cols.shape)
+        yield from scan(lambda i, j: k.nearest_in_rows(self.values, g, i, j, cols, near), n, m)
+        return cols, near
 
     def _shortlist(self, g: np.ndarray) -> Slices[Start]:
         """Row minima of c - g, column minima of c - f; the 10 nearest of every row and column."""
@@ -73,9 +86,7 @@ class MatrixOracle:
 
         c = self.values
         n, m = c.shape
-        cols = np.zeros((n, min(SHORTLIST, m)), np.int64)
-        in_row = np.empty(cols.shape)
-        yield from scan(lambda i, j: k.nearest_in_rows(c, g, i, j, cols, in_row), n, m)
+        cols, in_row = yield from self._nearest_in_rows(g)
         f = np.where(np.isfinite(in_row[:, 0]), in_row[:, 0], 0.0)
         rows = np.zeros((m, min(SHORTLIST, n)), np.int64)
         in_col = np.empty(rows.shape)
