@@ -90,7 +90,7 @@ def f_divergence(
     if not isinstance(generator, Generator):
         generator = Generator(generator)
     if is_distribution(p) or is_distribution(q):
-        return _fdiv._of_laws("f_divergence", p, q, generator=generator)
+        raise TypeError(f"of distributions, f_divergence knows these generators: {', '.join(NAMED)}")
     rows, _ = measured(p, q, axis=axis, normalize=normalize)
     return rows.shaped(_generated(rows, generator))
 

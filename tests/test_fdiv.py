@@ -422,3 +422,29 @@ class TestGenerators:
             dv.f_divergence(p, q, "euclid")
         with pytest.raises(ValueError, match="NaN"):
             dv.f_divergence(p, q, lambda t: np.where(t == 1, 0.0, np.nan))
+
+
+class TestDistributions:
+    """Arrays and laws share the public functions; the values themselves are tested with the densities."""
+
+    def test_laws_are_handed_on(self):
+        from scipy import stats
+
+        p, q = stats.norm(0, 1), stats.norm(1, 1)
+        expected = {"kl": 0.5, "tv": 0.382924922548026207, "js": 0.222842964369472359, "jeffreys": 1.0}
+        for name, value in expected.items():
+            assert getattr(dv, name)(p, q) == pytest.approx(value, rel=1e-9)
+            assert dv.f_divergence(p, q, name) == pytest.approx(value, rel=1e-9)
+        assert dv.renyi(p, q, 2.0) == pytest.approx(1.0, rel=1e-9)
+        assert dv.wasserstein(p, stats.norm(1, 2), p=2) == pytest.approx(2**0.5, rel=1e-9)
+
+    def test_what_needs_masses_says_so(self):
+        from scipy import stats
+
+        p = stats.norm(0, 1)
+        with pytest.raises(TypeError, match=r"p\.entropy\(\)"):
+            dv.entropy(p)
+        with pytest.raises(TypeError, match=r"kl\(p, q\) \+ p\.entropy\(\)"):
+            dv.cross_entropy(p, p)
+        with pytest.raises(TypeError, match="generators"):
+            dv.f_divergence(p, p, lambda t: (t - 1) ** 2)
