@@ -69,6 +69,8 @@ class VAE:
         Adam(1e-3) by default.
     classes : int
         Number of labels of a conditional model; 0: none.
+    average : float
+        Decay of the running average of the parameters that sampling and evaluation use; 0: none.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class VAE:
     importance: int = 1
     optimizer: Any = _ADAM
     classes: int = 0
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice(self.likelihood, "likelihood", ("gaussian", "bernoulli", "categorical"))
@@ -111,7 +114,7 @@ class VAE:
     def player(self) -> Player:
         """Both nets in training."""
         learns_scale = self.likelihood == "gaussian" and self.scale is None
-        return Player(_Autoencoder(self.encoder, self.decoder, learns_scale), self.optimizer)
+        return Player(_Autoencoder(self.encoder, self.decoder, learns_scale), self.optimizer, self.average)
 
     def begin(self, source: Source, key: Key) -> State:
         """Fresh parameters."""
@@ -133,7 +136,7 @@ class VAE:
         entry = state["autoencoder"]
         labels = np.zeros(1, dtype=int) if self.classes else None
         z = place.put(np.zeros((1, self.latent)))
-        return self.decode(self.player.views(entry), z, labels, entry["state"])[0]
+        return self.decode(self.player.views(entry, averaged=True), z, labels, entry["state"])[0]
 
     def _seen(self, x: Any) -> Any:
         return x * (2.0 / (self.levels - 1)) - 1.0 if self.levels else x
@@ -209,7 +212,7 @@ class VAE:
         place = Place(entry["params"])
         if self.classes and labels is None:
             labels = rng.integers(0, self.classes, n)
-        params = self.player.views(entry)
+        params = self.player.views(entry, averaged=True)
         z = place.normal(rng, n, self.latent)
         out, _ = self.decode(params, z, labels, entry["state"])
         if self.likelihood == "gaussian":
@@ -227,7 +230,7 @@ class VAE:
         """ELBO on held-out samples and an importance-sampled log-likelihood (128 draws each), in nats."""
         batch = source.held_out(n, index)
         entry = state["autoencoder"]
-        params = self.player.views(entry)
+        params = self.player.views(entry, averaged=True)
         rng = stream(key, EVALUATE, index)
         noise = source.place.normal(rng, batch[0].shape[0], self.latent)
         plain = float(self.bound(params, batch, noise, state=entry["state"])[0])
@@ -242,7 +245,7 @@ class VAE:
         A lower bound in expectation that tightens as ``samples`` grows (Burda et al. 2016); in nats, (n,).
         """
         entry = state["autoencoder"]
-        params, place = self.player.views(entry), Place(entry["params"])
+        params, place = self.player.views(entry, averaged=True), Place(entry["params"])
         x, labels = batch
         mean, log_var, _ = self.encode(params, x, labels, entry["state"])
         terms = []
