@@ -26,6 +26,29 @@ def wasserstein(x: np.ndarray, y: np.ndarray, *, p: int) -> float:
     return cost if p == 1 else math.sqrt(max(cost, 0.0))
 
 
+def js_estimate(x: np.ndarray, y: np.ndarray, *, k: int = 5) -> float:
+    """JS of the laws behind samples ``x`` (n, d) and ``y`` (m, d), without a model: an estimate, no bound.
+
+    JS is 2 I(point; which sample) for equal sizes; the mutual information by Ross (PLoS ONE 9, 2014, eq. 2):
+    with m_i the points of both samples as near to point i as its k-th neighbour in its own sample,
+    ``I = ψ(N) + ψ(k) - <ψ(N_label)> - <ψ(m_i)>``. Clipped to [0, 2 log 2].
+
+    >>> rng = np.random.default_rng(0)
+    >>> bool(abs(js_estimate(rng.normal(size=(4000, 1)), rng.normal(1, 1, (4000, 1))) - 0.2228) < 0.03)
+    True
+    """
+    from scipy.spatial import cKDTree
+    from scipy.special import digamma
+
+    n = min(len(x), len(y))
+    both = np.concatenate([x[:n], y[:n]])
+    near: list[Any] = [cKDTree(part).query(part, k=[k + 1])[0] for part in (x[:n], y[:n])]
+    reach = np.concatenate(near)[:, 0]
+    within = cKDTree(both).query_ball_point(both, np.nextafter(reach, np.inf), return_length=True) - 1
+    information = digamma(2 * n) + digamma(k) - digamma(n) - np.mean(digamma(np.maximum(within, k)))
+    return float(np.clip(2 * information, 0.0, 2 * math.log(2)))
+
+
 def floor(source: Source, n: int) -> dict[str, float]:
     """Exact W₁ and W₂ between held-out samples and as many real ones of training: what zero error looks like.
 

@@ -11,13 +11,16 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+import divergences
 import generative as gen
 from generative import _checkpoint
 from generative._autodiff import leaves
 from generative._data import Source
+from generative._monitor import js_estimate
 from generative._random import EVALUATE, key_of, stream
 from transport.internal import to_numpy
 
@@ -276,6 +279,9 @@ def test_measurements_are_exact_and_honest():
         cost = cdist(held, real)
         assert record["w1_floor"] == pytest.approx(cost[linear_sum_assignment(cost)].mean(), rel=1e-9)
         assert record["w2_floor"] >= record["w1_floor"] > 0
+        if name == "gan":
+            assert record["js_discriminator"] <= 2 * np.log(2)
+            assert 0 <= record["js_estimate"] <= 2 * np.log(2)
         if name == "gp":
             assert record["lipschitz_measured"] <= record["lipschitz_bound"] * (1 + 1e-5)
             assert record["w1_critic_lower"] <= record["w1_critic"]
@@ -285,3 +291,13 @@ def test_measurements_are_exact_and_honest():
         assert (steps[-1], values[-1]) == (10, record["w2"])
     with pytest.raises(KeyError, match="elbo"):
         run.curve("nonsense")
+
+
+def test_js_of_samples():
+    """Against quadrature for two normals; 0 for the same law, 2 log 2 for disjoint ones."""
+    rng = np.random.default_rng(0)
+    truth = divergences.estimate("js", stats.norm(0, 1), stats.norm(2, 0.5))
+    x, y = rng.normal(size=(20_000, 1)), rng.normal(2, 0.5, size=(20_000, 1))
+    assert js_estimate(x, y) == pytest.approx(float(truth.value), abs=0.02)
+    assert js_estimate(x, rng.normal(size=(20_000, 1))) < 0.02
+    assert js_estimate(x, x[:, :1] + 100.0) == pytest.approx(2 * np.log(2), abs=1e-3)
