@@ -125,3 +125,30 @@ def test_method_is_chosen_and_explained():
         tp.solve(small, solver=Exact("line"))
     with pytest.raises(ValueError, match="method='points'"):
         tp.solve(np.eye(3), solver=Exact("points"))
+
+
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "cityblock"])
+def test_grid_is_the_cloud_of_its_cells(cost):
+    rng = np.random.default_rng(0)
+    shape, spacing = (9, 7, 11), (1.0, 0.5, 2.0)
+    a, b = rng.random(shape) ** 4, rng.random(shape) ** 4
+    a[2:4] = 0
+    a, b = a.ravel() / a.sum(), b.ravel() / b.sum()
+    grid = tp.Grid(shape, cost, spacing=spacing)
+    cells = np.stack(np.meshgrid(*(h * np.arange(n) for n, h in zip(shape, spacing)), indexing="ij"), -1)
+    sol = tp.solve(grid, a, b)
+    assert sol.stats["method"] == "points"
+    ref = tp.solve(
+        tp.PointCloud(cells.reshape(-1, 3), cells.reshape(-1, 3), cost), a, b, solver=Exact("matrix")
+    )
+    assert sol.value == pytest.approx(ref.value, rel=1e-12)
+    assert sol.gap <= 1e-12 * sol.value
+
+
+def test_grid_refuses_bad_shapes():
+    for bad in [(), (0, 3), (2.5,)]:
+        with pytest.raises((ValueError, TypeError), match="shape"):
+            tp.Grid(bad)
+    for bad in [0.0, (1.0,), (1.0, np.inf)]:
+        with pytest.raises(ValueError, match="spacing"):
+            tp.Grid((2, 3), spacing=bad)

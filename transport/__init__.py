@@ -5,6 +5,7 @@ from transport._critic import Bound, Critic, FittedCritic, InfConvolution, certi
 from transport._critic_fit import critic
 from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
+from transport._grid import Grid
 from transport._points import PointCloud
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
@@ -19,6 +20,7 @@ __all__ = [
     "Critic",
     "ExactCertificate",
     "FittedCritic",
+    "Grid",
     "InfConvolution",
     "InfeasibleError",
     "PointCloud",

@@ -67,8 +67,9 @@ class PointCloud:
         self._factor = 1.0
         if half_extent > 0 and not 1e-75 < half_extent < 1e75:
             exponent = math.frexp(half_extent)[1]
+            same = self.y is self.x
             self.x = np.ldexp(self.x, -exponent)
-            self.y = np.ldexp(self.y, -exponent)
+            self.y = self.x if same else np.ldexp(self.y, -exponent)
             half_extent = math.ldexp(half_extent, -exponent)
             log2_factor = exponent * self.power
             if abs(log2_factor) > 1000:
@@ -168,6 +169,8 @@ class PointCloud:
     @property
     def tree_y(self) -> KdTree:
         """The kd tree of y, built on first use and kept."""
+        if self.y is self.x:
+            return self.tree_x
         if self._tree_y is None:
             self._tree_y = KdTree.build(self.y)
         return self._tree_y
@@ -175,6 +178,10 @@ class PointCloud:
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j for the given rows, rounded down."""
         return self._with(self.y, self.x[rows]).c_transform(g)
+
+    def without_trees(self) -> PointCloud:
+        """The same cost with nothing cached: for timing, or to let go of the trees' memory."""
+        return self._with(self.x, self.y)
 
     def transpose(self) -> PointCloud:
         """The same cost seen from y."""

@@ -1,0 +1,62 @@
+"""Images and volumes as a cost: every pixel to every pixel of one regular grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from transport._points import PointCloud
+from transport.internal import as_float64, check_count, check_positive, namespace
+
+
+class Grid(PointCloud):
+    """The cost d(p, q)^power between the cells of a grid; weights are images, flattened in C order.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (height, width), (depth, height, width), or any number of axes.
+    cost : {"sqeuclidean", "euclidean", "cityblock", "chebyshev"}
+    power : float
+        Exponent > 0 on the distance (keyword only).
+    spacing : float or sequence of float
+        Distance between neighbouring cells, one for all axes or one for each.
+
+    Raises
+    ------
+    ValueError
+        An axis shorter than 1, a spacing that is not positive and finite, or as `PointCloud`.
+
+    Examples
+    --------
+    >>> import numpy as np, transport as tp
+    >>> a, b = np.zeros((2, 3)), np.zeros((2, 3))
+    >>> a[0, 0] = b[1, 2] = 1.0
+    >>> tp.solve(tp.Grid((2, 3)), a.ravel(), b.ravel()).value
+    5.0
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        cost: str = "sqeuclidean",
+        *,
+        power: float = 1.0,
+        spacing: Any = 1.0,
+    ) -> None:
+        axes = tuple(check_count(n, f"shape[{k}]") for k, n in enumerate(shape))
+        if not axes:
+            raise ValueError("shape is empty; a grid needs at least one axis")
+        steps, _ = as_float64(spacing, "spacing", xp=namespace())
+        steps = np.broadcast_to(steps, (len(axes),)) if np.ndim(steps) == 0 else steps
+        if np.shape(steps) != (len(axes),):
+            raise ValueError(f"spacing has shape {np.shape(steps)}; give one number, or one for each axis")
+        steps = [check_positive(h, f"spacing[{k}]") for k, h in enumerate(steps)]
+        cells = np.empty((math.prod(axes), len(axes)))
+        for k, index in enumerate(np.indices(axes, sparse=True)):
+            cells.reshape(*axes, len(axes))[..., k] = index * steps[k]
+        super().__init__(cells, cells, cost, power=power)
+        self.grid_shape = axes
