@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, special
 
+import divergences
 from generative.variational._gaussian import Gaussian, real_array
 from transport.internal import Array, as_float64, as_weights
 
@@ -65,8 +66,7 @@ def decompose(log_joint: Any, q: Any) -> Decomposition:
         raise ValueError("log_joint is -inf everywhere: the observation has probability 0 under the model")
     used = law > 0
     elbo = float(np.sum(law[used] * (logs[used] - np.log(law[used]))))
-    posterior = special.softmax(logs)
-    kl = float(np.sum(special.kl_div(law, posterior)))  # termwise >= 0: q log(q/p) - q + p
+    kl = float(divergences.kl(law, special.softmax(logs)))
     return Decomposition(log_evidence, elbo, kl)
 
 
