@@ -168,6 +168,16 @@ def test_train_then_sample(tmp_path, capsys, model, data):
     assert np.array_equal(made, np.load(out / "samples.npy"))
 
 
+def test_small_data_are_not_learned_by_heart():
+    def epochs(name):
+        data = datasets.load(name)
+        config = _presets.defaults("vae", data)
+        return config["steps"] * config["batch_size"] / len(data.source)
+
+    assert 30 < epochs("digits") < 65
+    assert 30 < epochs("mnist") < 65
+
+
 def test_a_run_in_slices_is_the_run_in_one_piece(tmp_path):
     """The pictures between slices, and a resumption, leave no trace in the parameters."""
     from generative import fit
