@@ -83,9 +83,9 @@ def main() -> None:
     """Print one line a seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--decay", type=float, default=0.0)
-    parser.add_argument("--average", type=float, default=0.99)
+    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--decay", type=float, default=2.0)
+    parser.add_argument("--average", type=float, default=0.995)
     parser.add_argument("--patience", type=int, default=20)
     parser.add_argument("--sheet", type=Path)
     given = parser.parse_args()

@@ -67,7 +67,7 @@ def build(model: str, steps: int, width: int) -> Any:
             average=0.999,
         )
     return gen.WGAN(
-        gen.MLP(2, width, width, width, 2),
+        gen.MLP(2, *[width] * 4, 2),
         gen.DistanceCritic(2, anchors=2000),
         lipschitz="semidual",
         generator_optimizer=gen.Adam(gen.LinearDecay(1e-3, 1e-5, steps), beta1=0.5, beta2=0.9),
@@ -86,23 +86,23 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     given = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    model = build(given.model, given.steps, given.width)
     for seed in range(given.seeds):
         rng = np.random.default_rng(1000 + seed)
-        model = build(given.model, given.steps, given.width)
         start = time.perf_counter()
         run = gen.fit(model, draw(given.task, 100_000, rng), steps=given.steps, rng=seed)
         seconds = time.perf_counter() - start
         made = np.asarray(run.sample(SCORED, rng=seed), dtype=float)
         row = {"seed": seed, "seconds": seconds, "status": run.status, **score(given.task, made, rng)}
         rows.append(row)
+        if given.out:  # after every seed: an interrupted run keeps what it has
+            asked = {k: str(v) for k, v in vars(given).items()}
+            given.out.write_text(json.dumps({"asked": asked, "model": repr(model), "rows": rows}, indent=1))
         print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), flush=True)
     for name in ("modes", "good_percent", "reverse_kl", "w2", "w2_floor", "seconds"):
         values = np.array([row[name] for row in rows], dtype=float)
         print(f"{name:14s} {values.mean():9.4f} ± {values.std(ddof=1) if len(values) > 1 else 0.0:.4f}")
-    if given.out:
-        asked = {k: str(v) for k, v in vars(given).items()}
-        given.out.write_text(json.dumps({"asked": asked, "model": repr(model), "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":

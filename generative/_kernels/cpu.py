@@ -96,67 +96,78 @@ def adam(
     return _adam(np.ascontiguousarray(g, dtype=kind), params, m, v, *scalars)
 
 
-_NEGLIGIBLE = 40.0  # exp(-40) of the largest term is below float64 rounding of the sum
-
-
 # The maximum of a row vectorises only if NaN need not be looked for; arguments are finite.
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
-def _row_scores(x, anchors, psi, i, distance, score):
-    for j in range(anchors.shape[0]):
-        square = x[i, 0] - x[i, 0]
-        for k in range(x.shape[1]):
-            step = x[i, k] - anchors[j, k]
-            square += step * step
-        distance[j] = np.sqrt(square)
-    top = psi[0] - distance[0]
-    for j in range(anchors.shape[0]):
+def _row_scores(point, columns, psi, distance, score):
+    distance[:] = 0
+    for k in range(columns.shape[0]):  # coordinates outside: the inner loops run along memory
+        for j in range(columns.shape[1]):
+            step = point[k] - columns[k, j]
+            distance[j] += step * step
+    top = psi[0] - np.sqrt(distance[0])
+    for j in range(columns.shape[1]):
+        distance[j] = np.sqrt(distance[j])
         score[j] = psi[j] - distance[j]
         top = max(top, score[j])
     return top
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _soft_nearest(x, anchors, psi, eps, negligible):
-    n, m = x.shape[0], anchors.shape[0]
+def _near(score, least, found):
+    """Indices of the scores above ``least``, without a branch to mispredict; returns how many."""
+    count = 0
+    for j in range(score.shape[0]):
+        found[count] = j
+        count += score[j] > least
+    return count
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _soft_nearest(x, columns, psi, eps, negligible):
+    n, m = x.shape[0], columns.shape[1]
     out, distance, score = np.empty(n, x.dtype), np.empty(m, x.dtype), np.empty(m, x.dtype)
+    found = np.empty(m, np.int64)
     for i in range(n):
-        top = _row_scores(x, anchors, psi, i, distance, score)
+        top = _row_scores(x[i], columns, psi, distance, score)
         total = eps - eps
-        for j in range(m):
-            t = (score[j] - top) / eps
-            if t > negligible:
-                total += np.exp(t)
+        for j in found[: _near(score, top + eps * negligible, found)]:
+            total += np.exp((score[j] - top) / eps)
         out[i] = top + eps * np.log(total)
     return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _soft_nearest_pullback(g, x, anchors, psi, eps, negligible):
-    n, m = x.shape[0], anchors.shape[0]
+def _soft_nearest_pullback(g, x, columns, psi, eps, negligible):
+    n, m = x.shape[0], columns.shape[1]
     by_x, by_psi = np.zeros_like(x), np.zeros_like(psi)
     distance, score = np.empty(m, x.dtype), np.empty(m, x.dtype)
+    found = np.empty(m, np.int64)
     for i in range(n):
-        top = _row_scores(x, anchors, psi, i, distance, score)
+        top = _row_scores(x[i], columns, psi, distance, score)
+        near = found[: _near(score, top + eps * negligible, found)]
         total = eps - eps
-        for j in range(m):
-            t = (score[j] - top) / eps
-            score[j] = np.exp(t) if t > negligible else eps - eps
+        for j in near:
+            score[j] = np.exp((score[j] - top) / eps)
             total += score[j]
-        for j in range(m):
-            if score[j] > 0:
-                weight = g[i] * score[j] / total
-                by_psi[j] += weight
-                if distance[j] > 0:
-                    for k in range(x.shape[1]):
-                        by_x[i, k] += weight * (anchors[j, k] - x[i, k]) / distance[j]
+        for j in near:
+            weight = g[i] * score[j] / total
+            by_psi[j] += weight
+            if distance[j] > 0:
+                for k in range(x.shape[1]):
+                    by_x[i, k] += weight * (columns[k, j] - x[i, k]) / distance[j]
     return by_x, by_psi
+
+
+def _negligible(kind: Any) -> Any:
+    """Exponents below which a term is lost in the rounding of the largest, which is 1."""
+    return kind(np.log(np.finfo(kind).eps))
 
 
 def soft_nearest(x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType) -> Any:
     """See `reference.soft_nearest`: one row at a time, nothing of size (n, m)."""
     kind = x.dtype.type
-    rows, points, heights = _alike(x, anchors, psi)
-    return _soft_nearest(rows, points, heights, kind(eps), kind(-_NEGLIGIBLE))
+    rows, columns, heights = _alike(x, anchors.T, psi)
+    return _soft_nearest(rows, columns, heights, kind(eps), _negligible(kind))
 
 
 def soft_nearest_pullback(
@@ -164,8 +175,8 @@ def soft_nearest_pullback(
 ) -> tuple[Any, Any]:
     """See `reference.soft_nearest_pullback`."""
     kind = x.dtype.type
-    cotangent, rows, points, heights = _alike(g, x, anchors, psi)
-    return _soft_nearest_pullback(cotangent, rows, points, heights, kind(eps), kind(-_NEGLIGIBLE))
+    cotangent, rows, columns, heights = _alike(g, x, anchors.T, psi)
+    return _soft_nearest_pullback(cotangent, rows, columns, heights, kind(eps), _negligible(kind))
 
 
 def _alike(*arrays: Any) -> list[np.ndarray]:
