@@ -75,6 +75,16 @@ def near_equal_pair(separation_bits: int, rng: np.random.Generator) -> Pair:
     return Pair(p, q, points=range(n))
 
 
+def plane_pair(rng: np.random.Generator, exponent: int, *, outlier: int = 0) -> Pair:
+    """Two uniform laws on 16 points each of the plane (l1), distances times 2^exponent."""
+    places = rng.integers(0, 4096, (32, 2))
+    places[0] += outlier
+    unit = Fraction(2) ** exponent
+    d = np.abs(places[:, None] - places[None]).sum(2)
+    share = [Fraction(1, 16)] * 16 + [Fraction(0)] * 16
+    return Pair(share, share[::-1], distance=[[int(x) * unit for x in row] for row in d])
+
+
 def _scaled(pair: Pair, exponent: int) -> Pair:
     assert pair.points is not None
     return Pair(pair.p, pair.q, points=[x * Fraction(2) ** exponent for x in pair.points])
@@ -117,7 +127,12 @@ class Battery:
             metric=[Case.of(f"metric pair {i}", pair) for i, pair in enumerate(metric)],
             near=[Case.of(f"masses {2.0**-k:.0e} apart", near_equal_pair(k, rng)) for k in range(10, 43, 4)],
             scaled=[Case.of(f"distances of order {float(max(p.points or [0])):.0e}", p) for p in scaled]
-            + [Case.of("one point 1e7 away", far)],
+            + [Case.of("one point 1e7 away", far)]
+            + [
+                Case.of(f"16 x 16 points, distances of order {2.0 ** (12 + e):.0e}", plane_pair(rng, e))
+                for e in (-62, -56, -48, -40)
+            ]
+            + [Case.of("16 x 16 points, one far away", plane_pair(rng, 0, outlier=2**40))],
             sharp=[(b, case) for b in BOUNDS.values() if (case := _sharp_case(b)) is not None],
             sequences={s.name: {n: s.instance(n) for n in s.ns} for s in SEQUENCES.values()},
             pairs=pairs + metric,
