@@ -54,10 +54,10 @@ class Check:
         """lesser / greater, enclosed: at most 1 if the bound holds, 1 where it is attained."""
         if self.lesser.lo == self.greater.hi == float("inf"):
             return Interval.point(1)
-        if self.greater.hi == 0:
+        if self.greater.hi <= 0 or self.lesser.hi == 0:
             return Interval.point(0)
-        if self.greater.lo == 0:
-            return Interval(self.lesser.lo / self.greater.hi, float("inf"))
+        if self.greater.lo <= 0:  # zero within rounding outward: only the lower end is known
+            return Interval(max(Fraction(0), self.lesser.lo) / self.greater.hi, float("inf"))
         return self.lesser / self.greater
 
 
