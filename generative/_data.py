@@ -77,7 +77,7 @@ class Source:
     def _prepared(self, x: Any, name: str) -> Any:
         x = self.place.put(x)
         if x.ndim == 1:
-            x = x[:, None]
+            x = namespace(x).reshape(x, (-1, 1))
         require_finite(x, name, xp=namespace(x))
         return x
 
@@ -103,7 +103,7 @@ class Source:
         """At most ``n`` samples that training never sees; another ``index`` draws others of a sampler."""
         if self.sampler is not None:
             return self._sampled(stream(self.key, EVALUATE, index), n)
-        return self.held[:n], None if self.held_labels is None else self.held_labels[:n]
+        return self.held[:n, ...], None if self.held_labels is None else self.held_labels[:n]
 
     def seen(self, n: int) -> Any:
         """``n`` real samples of training (all, if fewer), in random order: disjoint from `held_out`."""

@@ -84,7 +84,7 @@ def gaussian_kl(mean: Any, log_var: Any) -> Any:
 
 def gaussian_log_likelihood(x: Any, mean: Any, log_scale: Any) -> Any:
     """``Σ log N(x; mean, exp(log_scale)²)`` over features: (n, d) -> (n,)."""
-    z = (x - mean) * ops.exp(-log_scale)
+    z = ops.subtract(x, mean) * ops.exp(ops.negative(log_scale))
     return ops.sum(-0.5 * ops.square(z) - log_scale - 0.5 * math.log(2 * math.pi), axis=-1)
 
 

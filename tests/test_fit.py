@@ -301,3 +301,20 @@ def test_js_of_samples():
     assert js_estimate(x, y) == pytest.approx(float(truth.value), abs=0.02)
     assert js_estimate(x, rng.normal(size=(20_000, 1))) < 0.02
     assert js_estimate(x, x[:, :1] + 100.0) == pytest.approx(2 * np.log(2), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", _models())
+def test_the_same_run_on_other_backends(name, backend, tmp_path):
+    """Same seed, same noise: the same numbers to rounding on any array library and device."""
+    model, data = _models()[name], _data(120)
+    options = {"steps": 4, "batch_size": 30, "rng": 3, "dtype": "float64", "eval_every": 4, "eval_size": 10}
+    expected = gen.fit(model, data, **options)
+    run = gen.fit(model, backend.asarray(data), **options)
+    for ours, theirs in zip(leaves(run.state), leaves(expected.state), strict=True):
+        assert isinstance(theirs, (int, np.generic)) or type(ours) is type(backend.asarray(data))
+        np.testing.assert_allclose(to_numpy(ours), theirs, rtol=1e-7, atol=1e-9)
+    assert run.history[-1] == pytest.approx(expected.history[-1], rel=1e-6, abs=1e-9)
+    np.testing.assert_allclose(to_numpy(run.sample(5)), expected.sample(5), rtol=1e-6, atol=1e-9)
+    run.save(tmp_path / "run")
+    loaded = gen.Run.load(tmp_path / "run", model, backend.asarray(data))
+    np.testing.assert_array_equal(to_numpy(loaded.sample(5)), to_numpy(run.sample(5)))
