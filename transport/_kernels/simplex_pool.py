@@ -65,6 +65,34 @@ def extend_pool(indptr, col, cost, rows, cols, costs):
 
 
 @_jit
+def ascending(key):
+    """A stable order of ``key`` by its leading 32 bits (20 of mantissa): radix sort, three passes of 11."""
+    size = len(key)
+    bits = key.view(np.uint64)
+    code = np.empty(size, np.uint32)
+    count = np.zeros((3, 2049), np.int64)
+    for e in range(size):
+        u = np.uint32(bits[e] >> np.uint64(32))
+        u = ~u if u >> np.uint32(31) else u | np.uint32(0x80000000)
+        code[e] = u
+        count[0, (u & np.uint32(2047)) + 1] += 1
+        count[1, ((u >> np.uint32(11)) & np.uint32(2047)) + 1] += 1
+        count[2, (u >> np.uint32(22)) + 1] += 1
+    order = np.arange(size)
+    spare = np.empty(size, np.int64)
+    for p in range(3):
+        for d in range(2048):
+            count[p, d + 1] += count[p, d]
+        for t in range(size):
+            e = order[t]
+            d = (code[e] >> np.uint32(11 * p)) & np.uint32(2047)
+            spare[count[p, d]] = e
+            count[p, d] += 1
+        order, spare = spare, order
+    return order
+
+
+@_jit
 def greedy_flow(order, rows, cols, left_a, left_b):
     """Ship along a forest of the first arcs in ``order``, then along ``order`` itself.
 

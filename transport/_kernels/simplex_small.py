@@ -6,12 +6,41 @@ import numpy as np
 from numba import njit
 
 from transport._kernels.simplex_matrix import nearest_in_cols, nearest_in_rows, price_rows
-from transport._kernels.simplex_pool import build_pool, extend_pool, greedy_flow, nearest_flow, peel
+from transport._kernels.simplex_pool import (
+    ascending,
+    build_pool,
+    extend_pool,
+    greedy_flow,
+    nearest_flow,
+    peel,
+)
 from transport._kernels.simplex_tree import OPTIMAL, PIVOTS, plant, renumber, run
 
 SHORTLIST = 8
 PER_ROW = 8
 MAX_ROUNDS = 50
+
+
+@njit(cache=True, nogil=True)
+def ship_rest(c, f, g, left_a, left_b):
+    """What the greedy flow left, each source to its cheapest open sink; (rows, cols, flows)."""
+    over = np.empty(len(left_a), np.int64)
+    under = np.empty(len(left_b), np.int64)
+    k = 0
+    for i in range(len(left_a)):
+        if left_a[i] > 0:
+            over[k] = i
+            k += 1
+    q = 0
+    for j in range(len(left_b)):
+        if left_b[j] > 0:
+            under[q] = j
+            q += 1
+    block = np.empty((k, q))
+    for s in range(k):
+        for t in range(q):
+            block[s, t] = (c[over[s], under[t]] - f[over[s]]) - g[under[t]]
+    return nearest_flow(block, over[:k], under[:q], left_a, left_b)
 
 
 @njit(cache=True, nogil=True)
@@ -57,7 +86,7 @@ def solve_small(c, units, masses, g, magnitude, limit):
         for e in range(indptr[i], indptr[i + 1]):
             tail[e] = i
             cost[e] = (c[i, col[e]] - f[i]) - g[col[e]]
-    order = np.argsort(cost)
+    order = ascending(cost)
     typical = 0.0
     for t in range(size // 4, size):
         typical = cost[order[t]]
@@ -66,22 +95,29 @@ def solve_small(c, units, masses, g, magnitude, limit):
     left_a = a.copy()
     left_b = b.copy()
     ids, flow = greedy_flow(order, tail, col, left_a, left_b)
-    over = np.flatnonzero(left_a)
-    under = np.flatnonzero(left_b)
-    block = np.empty((len(over), len(under)))
-    for s in range(len(over)):
-        for t in range(len(under)):
-            block[s, t] = (c[over[s], under[t]] - f[over[s]]) - g[under[t]]
-    more_i, more_j, more_f = nearest_flow(block, over, under, left_a, left_b)
+    more_i, more_j, more_f = ship_rest(c, f, g, left_a, left_b)
     more_c = np.empty(len(more_i))
+    tree_i = np.empty(len(ids) + len(more_i), np.int64)
+    tree_j = np.empty(len(tree_i), np.int64)
+    tree_f = np.empty(len(tree_i), np.int64)
+    tree_c = np.empty(len(tree_i))
+    for t in range(len(ids)):
+        tree_i[t] = tail[ids[t]]
+        tree_j[t] = col[ids[t]]
+        tree_f[t] = flow[t]
+        tree_c[t] = cost[ids[t]]
     for t in range(len(more_i)):
         more_c[t] = (c[more_i[t], more_j[t]] - f[more_i[t]]) - g[more_j[t]]
-    tree_c = np.concatenate((cost[ids], more_c))
-    tree_i = np.concatenate((tail[ids], more_i))
-    tree_j = np.concatenate((col[ids].astype(np.int64), more_j))
-    tree_f = np.concatenate((flow, more_f))
+        z = len(ids) + t
+        tree_i[z] = more_i[t]
+        tree_j[z] = more_j[t]
+        tree_f[z] = more_f[t]
+        tree_c[z] = more_c[t]
     indptr, col, cost = extend_pool(indptr, col, cost, more_i, more_j, more_c)
-    tree, slot = plant(n, m, tree_i, tree_j, tree_f, tree_c, np.concatenate((a, -b)), 0.0)
+    supply = np.empty(n + m, np.int64)
+    for v in range(n + m):
+        supply[v] = a[v] if v < n else -b[v - n]
+    tree, slot = plant(n, m, tree_i, tree_j, tree_f, tree_c, supply, 0.0)
     cursor = np.zeros(5, np.int64)
     pi = tree[7]
     fu = f.copy()
@@ -149,4 +185,4 @@ def solve_small(c, units, masses, g, magnitude, limit):
             out_j[e] = max(v, p) - n
             out_m[e] = shipped[v]
             e += 1
-    return done, out_i[:e].copy(), out_j[:e].copy(), out_m[:e].copy(), fu, gv, stats
+    return done, out_i[:e], out_j[:e], out_m[:e], fu, gv, stats

@@ -90,7 +90,7 @@ class Simplex:
             return
         left_a, left_b = self.a.copy(), self.b.copy()
         rows, col = self.pool.rows, self.pool.col
-        order = np.argsort(self.pool.cost, kind="stable")
+        order = self._kernels.ascending(self.pool.cost)
         ids, flow = self._kernels.greedy_flow(order, rows, col, left_a, left_b)
         parts = [(rows[ids], col[ids].astype(np.int64), flow)]
         yield
