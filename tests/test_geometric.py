@@ -77,6 +77,18 @@ def test_points_agree_with_the_matrix(cost, power, kind, weights):
         assert sol.plan.nnz <= n + m - 1
 
 
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "cityblock"])
+def test_points_in_high_dimension_agree_with_the_matrix(cost):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(520, 25)), 1 + rng.normal(size=(600, 25)) @ rng.normal(size=(25, 25))
+    a, b = masses("cubed", 520, rng), masses("cubed", 600, rng)
+    points = tp.PointCloud(x, y, cost)
+    sol = tp.solve(points, a, b, solver=Exact("points"))
+    ref = tp.solve(points, a, b, solver=Exact("matrix"))
+    assert sol.value == pytest.approx(ref.value, rel=1e-12)
+    assert sol.gap <= 1e-12 * sol.value
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1.0, 1.5, 2.0, 3.0]), st.integers(0, 10**6))
 def test_line_agrees_with_the_matrix(n, m, p, seed):
     rng = np.random.default_rng(seed)

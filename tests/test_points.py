@@ -8,6 +8,7 @@ import pytest
 from transport import PointCloud
 from transport._kdtree import KdTree, depth_for
 from transport._points import METRICS
+from transport._tiles import Tiles, index
 
 COSTS = [
     ("sqeuclidean", 1.0),
@@ -120,3 +121,29 @@ def test_search_is_logarithmic_on_a_transport_potential():
     shifted = tree.fit(10 * tree.points.sum(1))  # the potential of a translation by (5, 5)
     found = shifted.search(KdTree.build(x).points, 1, metric=0, power=2.0)
     assert found.work / 20_000 < 50
+
+
+@pytest.mark.parametrize("power", [2.0, 1.0, 0.5, 3.0])
+@pytest.mark.parametrize("offset", [0.0, 1e6])  # |x|^2 + |y|^2 - 2 x.y keeps no digit of the distances there
+def test_tiles_find_what_brute_force_finds(offset, power):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(150, 20)) + offset, rng.normal(size=(400, 20)) + offset
+    points = PointCloud(x, y, "euclidean", power=power)
+    v = rng.random(400)
+    values = points.block(0, 150) - v
+    fitted = Tiles(points.y).fit(v)
+    found = fitted.search(points.x, 5, metric=0, power=power)
+    assert np.array_equal(found.vals, np.sort(values, axis=1)[:, :5])
+    assert np.all(np.minimum(found.vals[:, 0], found.floor) <= values.min(1))
+    limit = np.median(values, axis=1)
+    found = fitted.search(points.x, 400, metric=0, power=power, limit=limit)
+    assert np.array_equal(found.counts, (values < limit[:, None]).sum(1))
+
+
+def test_tiles_are_for_clouds_that_fill_many_dimensions():
+    rng = np.random.default_rng(0)
+    full = rng.normal(size=(2000, 30))
+    curve = np.sin(np.arange(1, 31) * rng.random((2000, 1)))
+    assert isinstance(index(full, 0), Tiles)
+    assert isinstance(index(curve, 0), KdTree)
+    assert isinstance(index(full, 1), KdTree)  # tiles bound Euclidean distances only

@@ -9,6 +9,7 @@ import numpy as np
 
 from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree
+from transport._tiles import Tiles, index
 from transport.internal import as_points, check_choice, check_positive, kernels, namespace, to_numpy
 
 METRICS = ("euclidean", "cityblock", "chebyshev")
@@ -55,8 +56,8 @@ class PointCloud:
             )
         self.metric = "euclidean" if cost == "sqeuclidean" else cost
         self.power = 2.0 * power if cost == "sqeuclidean" else power
-        self._tree_x: KdTree | None = None
-        self._tree_y: KdTree | None = None
+        self._tree_x: KdTree | Tiles | None = None
+        self._tree_y: KdTree | Tiles | None = None
         self._fit_scale()
 
     def _fit_scale(self) -> None:
@@ -160,19 +161,19 @@ class PointCloud:
         return g
 
     @property
-    def tree_x(self) -> KdTree:
-        """The kd tree of x, built on first use and kept."""
+    def tree_x(self) -> KdTree | Tiles:
+        """The search structure of x, built on first use and kept."""
         if self._tree_x is None:
-            self._tree_x = KdTree.build(self.x)
+            self._tree_x = index(self.x, METRICS.index(self.metric))
         return self._tree_x
 
     @property
-    def tree_y(self) -> KdTree:
-        """The kd tree of y, built on first use and kept."""
+    def tree_y(self) -> KdTree | Tiles:
+        """The search structure of y, built on first use and kept."""
         if self.y is self.x:
             return self.tree_x
         if self._tree_y is None:
-            self._tree_y = KdTree.build(self.y)
+            self._tree_y = index(self.y, METRICS.index(self.metric))
         return self._tree_y
 
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:

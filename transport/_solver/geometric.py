@@ -22,6 +22,7 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.trees import Work
+from transport._tiles import FittedTiles, Tiles, index
 
 SHORTLIST = 8  # cheapest arcs per node on both sides
 PER_ROW = 4  # violated arcs per row and pricing round
@@ -51,7 +52,9 @@ class Norm:
         flat = [np.ascontiguousarray(np.broadcast_to(k, shape)).ravel() for k in (rows, cols)]
         return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
 
-    def search(self, fitted: Fitted, x: np.ndarray, k: int, limit: np.ndarray | None = None) -> Found:
+    def search(
+        self, fitted: Fitted | FittedTiles, x: np.ndarray, k: int, limit: np.ndarray | None = None
+    ) -> Found:
         """The k smallest c(x_i, y_j) - v_j for each row of ``x``, below ``limit``."""
         return fitted.search(x, k, metric=self.metric, power=self.power, limit=limit)
 
@@ -60,7 +63,7 @@ class Norm:
 class Side:
     """Sources or sinks at one level: points in kd order, integer masses."""
 
-    tree: KdTree
+    tree: KdTree | Tiles
     mass: np.ndarray
 
     def coarser(self, depth: int) -> Side:
@@ -102,6 +105,8 @@ class GeometricOracle:
 
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
+        if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
+            return Start(*(yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)))
         below = max(self.shape)
         depth = int(np.log2(below / CHILDREN))
         depths = list(range(depth, 0, -STEP))
@@ -146,7 +151,7 @@ class GeometricOracle:
         yield
         return self._start(sources, sinks, f, g, basis)
 
-    def _shortlist(self, f: np.ndarray, from_: KdTree) -> Slices[Shortlist]:
+    def _shortlist(self, f: np.ndarray, from_: KdTree | Tiles) -> Slices[Shortlist]:
         """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
         x, y = self.x.tree.points, self.y.tree.points
         g = self.norm.search(from_.fit(f), y, 1).vals[:, 0].copy()
@@ -225,7 +230,7 @@ def lay_out(
         if len(keep) == len(points) and shift == 0:
             trees.append(getattr(cloud, tree))  # shared with the certificate
         else:
-            trees.append(KdTree.build(np.ldexp(points[keep], -shift)))
+            trees.append(index(np.ldexp(points[keep], -shift), METRICS.index(cloud.metric)))
     norm = Norm(METRICS.index(cloud.metric), cloud.power)
     x, y = (Side(tree, mass[tree.order]) for tree, mass in zip(trees, (a, b)))
     oracle = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)
