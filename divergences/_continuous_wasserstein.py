@@ -16,6 +16,7 @@ from divergences._closed_forms import Params, closed_form, register
 from divergences._estimate import Estimate
 from divergences._laws import Law, as_law
 from divergences._quadrature import Integral, Ray, integrate
+from transport import bures_wasserstein
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -221,28 +222,10 @@ def _(a: Params, b: Params, p: float) -> Any:
     return abs(m + loc) if p == 1 and m * loc >= 0 else NotImplemented
 
 
-def bures(gap: np.ndarray, A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
-    """W2 of two Gaussians (or elliptical laws of one generator), and the size of its rounding terms.
-
-    W2² = |Δμ|² + ‖(T - I)A^½‖², T the optimal map: no difference of traces is formed, so near-equal
-    covariances keep their digits (Gelbrich 1990).
-    """
-    values, vectors = np.linalg.eigh(A)
-    if values[0] <= 1e-12 * values[-1]:
-        root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
-        inner = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ B @ root), 0))
-        square = max(0.0, float(gap @ gap + np.trace(A) + np.trace(B) - 2 * inner.sum()))
-        size = float(gap @ gap + np.trace(A) + np.trace(B))
-        return math.sqrt(square), (math.sqrt(size) if square == 0 else size / math.sqrt(square)) * len(gap)
-    half, inverse = np.sqrt(values), 1 / np.sqrt(values)
-    inner = vectors.T @ B @ vectors * np.outer(half, half)  # A^½ B A^½ in A's eigenbasis
-    w, z = np.linalg.eigh(0.5 * (inner + inner.T))
-    middle = z * np.sqrt(np.maximum(w, 0)) @ z.T
-    moved = inverse[:, None] * (middle - np.diag(values))
-    square = float(gap @ gap) + float(np.sum(moved**2))
-    # eigh is exact to eps·‖·‖: middle to eps·λ_max, moved to eps·λ_max/√λ_min
-    size = float(math.sqrt(square) + values[-1] * (1 + math.sqrt(w[-1]) / values[-1]) * inverse[0])
-    return math.sqrt(square), size * len(gap)
+def _bures(gap: np.ndarray, A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
+    """W2 of two Gaussians (or elliptical laws of one generator), and the size of its rounding error."""
+    value = bures_wasserstein(gap, A, np.zeros_like(gap), B)
+    return value, len(gap) * (value + math.sqrt(max(np.trace(A), np.trace(B))))
 
 
 @register("wasserstein", "multivariate_normal", "multivariate_normal")
@@ -250,7 +233,7 @@ def _(a: Params, b: Params, p: float) -> Any:
     gap = a["mean"] - b["mean"]
     if np.array_equal(a["cov"], b["cov"]):
         return float(np.linalg.norm(gap))
-    return bures(gap, a["cov"], b["cov"]) if p == 2 else NotImplemented
+    return _bures(gap, a["cov"], b["cov"]) if p == 2 else NotImplemented
 
 
 @register("wasserstein", "multivariate_t", "multivariate_t")
@@ -265,4 +248,4 @@ def _(a: Params, b: Params, p: float) -> Any:
     if a["df"] <= 2:
         return math.inf
     factor = a["df"] / (a["df"] - 2)
-    return bures(gap, a["shape"] * factor, b["shape"] * factor)
+    return _bures(gap, a["shape"] * factor, b["shape"] * factor)

@@ -193,3 +193,19 @@ def test_picture(tmp_path):
     assert len(np.unique(pixels, axis=0)) > 100
     with pytest.raises(ValueError, match="in the plane"):
         draw_critic(f, x[:, :1], y, tmp_path / "no.png")
+
+
+def test_command_line(tmp_path, capsys):
+    from transport.__main__ import main
+
+    rng = np.random.default_rng(0)
+    for name, shift in (("a", 0), ("b", 3)):
+        np.save(tmp_path / f"{name}.npy", rng.uniform(size=(80, 2)) + [shift, 0])
+    files = [str(tmp_path / "a.npy"), str(tmp_path / "b.npy")]
+    picture = tmp_path / "critic.png"
+    assert main(["critic", *files, "--seconds", "0.5", "--plot", str(picture)]) == 0
+    out = capsys.readouterr().out
+    low, high = (float(line.split()[2]) for line in out.splitlines()[1:3])
+    x, y = (np.load(f) for f in files)
+    assert low <= tp.solve(tp.PointCloud(x, y, "euclidean")).value <= high
+    assert picture.stat().st_size > 10_000

@@ -7,6 +7,7 @@ from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
 from transport._grid import Grid
 from transport._points import PointCloud
+from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
 from transport._solver.base import Coupling, Progress, Solver
@@ -23,9 +24,11 @@ __all__ = [
     "Grid",
     "InfConvolution",
     "InfeasibleError",
+    "PixelDensity",
     "PointCloud",
     "Potentials",
     "Progress",
+    "SemiDiscrete",
     "Solution",
     "Solver",
     "Status",
@@ -34,6 +37,7 @@ __all__ = [
     "coupling_bound",
     "critic",
     "palette",
+    "semidiscrete",
     "solve",
     "transfer_colours",
     "wasserstein_1d",

@@ -44,8 +44,8 @@ def draw_critic(critic: Any, x: Any, y: Any, path: str | Path) -> None:
     filled = axes.contourf(axes_x, axes_y, values, levels=24, cmap="RdBu_r", alpha=0.75)
     axes.contour(axes_x, axes_y, values, levels=24, colors="k", linewidths=0.3)
     axes.quiver(*sparse.T, *arrows.T, color="0.35", width=0.0015, scale=40)
-    axes.scatter(*u[:2000].T, s=6, color="#b2182b", edgecolors="w", linewidths=0.2, label="P")
-    axes.scatter(*v[:2000].T, s=6, color="#2166ac", edgecolors="w", linewidths=0.2, label="Q")
+    axes.scatter(u[:2000, 0], u[:2000, 1], s=6, color="#b2182b", edgecolors="w", linewidths=0.2, label="P")
+    axes.scatter(v[:2000, 0], v[:2000, 1], s=6, color="#2166ac", edgecolors="w", linewidths=0.2, label="Q")
     axes.legend(loc="upper right", framealpha=0.9)
     bound = getattr(critic, "lower_bound", None)
     if bound is not None:
