@@ -1,8 +1,7 @@
-"""A trained net as a Kantorovich-Rubinstein critic: value, gradient, slope, certified lower bound."""
+"""A trained net as a Kantorovich-Rubinstein critic: value, gradient, slope."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,8 @@ class NetCritic:
     """The critic f of a WGAN, made of a net and its parameters.
 
     Any f gives E_P f - E_Q f <= Lip(f)·W₁(P, Q), so the difference over a proved bound of the slope is a
-    lower bound of W₁; see `lipschitz`.
+    lower bound of W₁. Evaluated in float64. ``transport.certify_critic(critic, P, Q)`` judges it on fresh
+    draws; `Run.critic` does so on held-out data.
     """
 
     net: Sequential
@@ -44,18 +44,3 @@ class NetCritic:
         """The largest gradient at the rows of ``x``: at most the true slope, so no bound of W₁ follows."""
         slopes = to_numpy(self.gradient(x)).reshape(x.shape[0], -1)
         return float(np.max(np.linalg.norm(slopes.astype(np.float64), axis=1)))
-
-    def lower_bound(self, x: Any, y: Any, *, confidence: float = 0.99) -> float:
-        """A lower confidence bound of W₁(P, Q) from samples ``x`` of P and ``y`` of Q, none trained on.
-
-        Normal approximation for the two independent means (central limit theorem), divided by `lipschitz`;
-        never below 0.
-        """
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence = {confidence}; it must be in (0, 1)")
-        from scipy.special import ndtri
-
-        f, g = (to_numpy(self(points)).astype(np.float64) for points in (x, y))
-        error = math.sqrt(f.var(ddof=1) / f.size + g.var(ddof=1) / g.size)
-        low = (f.mean() - g.mean()) - float(ndtri(confidence)) * error
-        return max(low, 0.0) / self.lipschitz

@@ -13,6 +13,7 @@ import numpy as np
 from generative import _checkpoint, _monitor
 from generative._data import Source
 from generative._random import SAMPLE, STEP, Key, Place, key_of, stream
+from transport import FittedCritic
 from transport.internal import check_choice, check_count, namespace
 
 Record = dict[str, float]
@@ -62,6 +63,21 @@ class Run:
         key = self.key if rng is None else key_of(rng)
         made = self.model.sample(self.state, n, stream(key, SAMPLE), labels=labels)
         return namespace(made).reshape(made, (n, *self.shape))
+
+    def critic(self, *, n_samples: int = 2048) -> FittedCritic:
+        """The critic of a WGAN as `transport`'s: ``lower_bound(confidence=)`` of W₁(data, model).
+
+        Judged on at most ``n_samples`` held-out data and as many fresh samples of the model.
+
+        Raises
+        ------
+        TypeError
+            If the model has no critic.
+        """
+        if not hasattr(self.model, "fitted_critic") or self.source is None:
+            raise TypeError(f"{type(self.model).__name__} has no critic (or this run has no data)")
+        fitted: FittedCritic = self.model.fitted_critic(self.state, self.source, n_samples, self.key)
+        return fitted
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """``(steps, values)`` of one quantity of the history."""

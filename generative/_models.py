@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from generative import ops
+from generative._autodiff import tree_map
 from generative._critic import NetCritic
 from generative._data import Source
 from generative._monitor import as_rows, js_estimate
@@ -19,6 +20,7 @@ from generative._optim import SGD, Adam, RMSProp
 from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Key, Place, stream
 from generative._semidual import DistanceCritic
+from transport import FittedCritic
 from transport.internal import check_choice, check_count, check_positive, namespace, on_device_of
 
 State = dict[str, Entry]
@@ -336,7 +338,17 @@ class WGAN(_Adversarial):
     def critic_of(self, state: State) -> NetCritic:
         """The critic as a function with a gradient and a Lipschitz constant (unconditional models)."""
         entry = state["judge"]
-        return NetCritic(self.judge.net, self.judge.views(entry), entry["state"])
+        xp = namespace(entry["params"])
+        place = Place(xp.astype(entry["params"][:0], xp.float64))
+        params = self.judge.layout.views(place.put(entry["params"]))
+        return NetCritic(self.judge.net, params, tree_map(place.put, entry["state"]))
+
+    def fitted_critic(self, state: State, source: Source, n: int, key: Key) -> FittedCritic:
+        """The critic with held-out data, and as many fresh samples of the model, to judge it."""
+        xp = namespace(state["judge"]["params"])
+        x, _ = source.held_out(n, 1)
+        made = self.sample(state, x.shape[0], stream(key, EVALUATE, 2**33))
+        return FittedCritic(self.critic_of(state), (xp.astype(x, xp.float64), xp.astype(made, xp.float64)))
 
     def evaluate(self, state: State, source: Source, n: int, key: Key, index: int) -> dict[str, float]:
         """The critic's estimate of W₁ on held-out samples, raw and divided by its slope.
@@ -352,7 +364,8 @@ class WGAN(_Adversarial):
             critic = self.critic_of(state)
             mix = source.place.uniform(stream(key, EVALUATE, index), x.shape[0])
             mix = namespace(x).reshape(mix, (-1,) + (1,) * (x.ndim - 1))
-            measured = critic.measured_lipschitz(namespace(x).concat([x, fake, fake + mix * (x - fake)]))
+            points = namespace(x).concat([x, fake, fake + mix * (x - fake)])
+            measured = critic.measured_lipschitz(namespace(x).astype(points, namespace(x).float64))
             bound = critic.lipschitz
             found |= {
                 "lipschitz_measured": measured,
