@@ -72,6 +72,27 @@ def test_every_wrong_set_is_killed_and_the_theorem_alone_spares_d_times_tv(repor
     assert report.row_swaps[0] == report.row_swaps[1] > 90
 
 
+def test_undecided_means_equal(battery):
+    for bound in BOUNDS.values():
+        if {"sigma", "density"} & set(bound.space):
+            continue
+        for pair in battery.pairs:
+            if pair.points is None and "kolmogorov" in bound.functionals:
+                continue
+            check = bound.check(pair)
+            if check.verdict is Verdict.INCONCLUSIVE and check.lesser.hi > 1e-50:
+                assert check.ratio.lo >= 1 - Fraction(1, 10**25), (bound.name, pair)
+
+
+def test_weak_metrics_of_the_sequences(report):
+    # Closed forms: two Diracs at distance d have pi = d and beta = 2d/(2+d) ~ d, also on segments;
+    # in C1 mass 1/n has pi = 1/n and beta -> 2/n, since sup|f| + Lip(f) <= 1 lets f range over 2.
+    for name, constants in {"S1": (1, 1), "S2": (1, 1), "C1": (1, 2), "C1'": (1, 2)}.items():
+        for metric, constant in zip(("prokhorov", "bounded_lipschitz"), constants):
+            assert report.weak[name][metric].limit.agrees(Limit(Kind.ZERO, 1, constant)), (name, metric)
+    assert set(report.weak) == set(SEQUENCES)
+
+
 def test_a_failed_part_fails_the_whole(report):
     broken = replace(report.claims[0], passed=False)
     survivor = replace(report.kills[0], stages="")
