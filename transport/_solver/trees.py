@@ -19,8 +19,6 @@ SLICE_SECONDS = 0.05
 LAZY_NODES = 24_000
 LAZY_NODES_REFINED = 6_000  # from a basis that needs few pivots: 0.24 against 0.37 s at 20 000 nodes
 MAX_PASSES = 8
-BLOCK = 1.0
-BLOCK_MIN = 64
 
 
 @dataclass
@@ -124,7 +122,7 @@ class ThreadTree(_Planted):
         from transport._kernels import simplex_tree as k
 
         head = np.empty(len(pool.col), np.uint32)
-        block = max(BLOCK_MIN, int(BLOCK * np.sqrt(len(pool.col))))
+        block = max(64, int(np.sqrt(len(pool.col))))
         period = max(1000, self.n // 3)
         passes = 0
         while True:
