@@ -114,7 +114,7 @@ def _row(funnels: int, d: int, seconds: float, seed: int) -> str:
     f = tp.critic(
         pair.moved,
         pair.uniform,
-        n_samples=256 if wide else 512,
+        n_samples=(256 if wide else 512) * (2 if seconds >= 30 else 1),
         batch_size=256 if wide else 1024,
         time_limit=seconds,
         n_evaluation=100_000,

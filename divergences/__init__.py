@@ -16,6 +16,7 @@ from divergences._fdiv import (
 )
 from divergences._generators import Generator, f_divergence
 from divergences._laws import Density
+from divergences._mixtures import GaussianMixture
 from divergences._orders import alpha, chi2, renyi
 from divergences._samples import energy, mmd
 from divergences._wasserstein import wasserstein
@@ -23,6 +24,7 @@ from divergences._wasserstein import wasserstein
 __all__ = [
     "Density",
     "Estimate",
+    "GaussianMixture",
     "Generator",
     "alpha",
     "chi2",

@@ -108,7 +108,22 @@ def estimate(name: str | Callable, P: Any, Q: Any, **options: Any) -> Estimate:
         return sum_discrete(what, law_p, law_q)
     from divergences._vectors import estimate_vectors
 
-    return estimate_vectors(what, law_p, law_q, **run)
+    sampled = estimate_vectors(what, law_p, law_q, **run)
+    return _within_bracket(what.name, law_p, law_q, sampled)
+
+
+def _within_bracket(name: str, p: Law, q: Law, sampled: Estimate) -> Estimate:
+    """KL and JS of Gaussian mixtures: the sampled value, inside bounds that hold with certainty."""
+    from divergences._mixtures import as_mixture, bracket_mixtures
+
+    f, g = as_mixture(p), as_mixture(q)
+    if f is None or g is None or name not in ("kl", "js"):
+        return sampled
+    low, high = bracket_mixtures(name, f, g)
+    value = min(max(sampled.value, low), high)
+    return Estimate(
+        value, low, high, "mixture bracket, value by qmc", sampled.n_evaluations, 1.0, sampled.standard_error
+    )
 
 
 def _is_sample(x: Any) -> bool:
