@@ -172,7 +172,9 @@ def _sequences(report: Report) -> Iterator[_Block]:
         "Sequences of laws Pₙ approaching a law P (or refusing to). Each cell says what a distance does as n "
         "grows, as measured on the distances under test: a rate and a constant where there is one. Green: "
         "goes to 0. Amber: stays away from 0. Red: infinite, or grows without bound. A bold **≠** marks a "
-        "cell that disagrees with the known answer (rates to 0.02, constants to 1 %)."
+        "cell that disagrees with the known answer (rates to 0.02, constants to 1 %). Prokhorov's π and the "
+        "bounded-Lipschitz β say whether Pₙ converges weakly; they are computed on laws cut into finitely "
+        "many atoms, so their constants may be a few per cent off, their verdicts not."
     )
     rows: list[tuple[str, ...]] = []
     tones: list[tuple[str, ...]] = []
@@ -219,7 +221,7 @@ def _cell(found: Classification | None, expected: object) -> tuple[str, str]:
 def _distances(report: Report) -> Iterator[_Block]:
     yield _Heading("The distances under test")
     yield _Text(
-        f"{report.subject[:1].upper()}{report.subject[1:]}, through seven stages. A and B and F are the "
+        f"{report.subject[:1].upper()}{report.subject[1:]}, through seven stages. A, B and F are the "
         "hierarchy itself; the others are there because the hierarchy alone cannot tell W from, say, D · TV."
     )
     rows: list[tuple[str, ...]] = []
