@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -162,10 +163,11 @@ def demo(argv: Sequence[str]) -> int:
     print(f"The optimal plan moves {solution.plan.nnz} parcels of mass; its certificate says that no plan on")
     print(f"earth is cheaper by more than {solution.gap:.1e} (of {solution.value:.6g} squared pixels).")
     print(f"Picture: {picture}\n")
+    python = os.path.relpath(sys.executable) if sys.prefix != sys.base_prefix else "python"
     print("Try next:")
-    print(f"  python -m divergences demo --digits {label_q},{(label_q + 3) % 10}")
-    print(f"  python -m transport {names[0]} {names[1]} --kind grid --p 1 --plot {out / 'w1.png'}")
-    print("  python -m divergences hierarchy --out report")
+    print(f"  {python} -m divergences demo --digits {label_q},{(label_q + 3) % 10}")
+    print(f"  {python} -m transport {names[0]} {names[1]} --kind grid --p 1 --plot {out / 'w1.png'}")
+    print(f"  {python} -m divergences hierarchy --out report")
     return 0
 
 

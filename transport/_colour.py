@@ -65,7 +65,7 @@ def transfer_colours(
         [np.bincount(plan.row, weights=plan.data * y[plan.col, k], minlength=len(x)) for k in range(3)],
         axis=1,
     )
-    mapped = mapped / sent[:, None]
+    mapped = np.divide(mapped, sent[:, None])
     pixels = np.clip(np.rint(mapped), 0, 255).astype(np.uint8)[index]
     return pixels.reshape(image.shape), solution
 
