@@ -10,6 +10,7 @@ def test_readme_examples():
     text = (Path(__file__).parent.parent / "README.md").read_text()
     parser = doctest.DocTestParser()
     blocks = [block.split("```", 1)[0] for block in text.split("```python\n")[1:]]
+    blocks = [block for block in blocks if ">>>" in block]
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
     runner = doctest.DocTestRunner(optionflags=flags)
     names: dict[str, object] = {}
