@@ -327,11 +327,11 @@ def test_every_critic_bounds_exact_w1_from_below(name):
     proved slope survives `certify_critic`, which tries to refute it on fresh draws."""
     model = _models()[name]
     run = gen.fit(model, _data(3000), steps=30, holdout=0.5)
-    fitted = run.critic(n_samples=1500)
-    made = to_numpy(run.sample(1500)).astype(float)
-    cost = cdist(_data(3000)[:1500], made)
+    fitted = run.critic(n_samples=500)
+    made = to_numpy(run.sample(500)).astype(float)
+    cost = cdist(_data(3000)[:500], made)
     exact = cost[linear_sum_assignment(cost)].mean()
-    assert float(fitted.lower_bound(confidence=0.99)) <= exact * 1.05
+    assert float(fitted.lower_bound(confidence=0.99)) <= exact
     if name in ("groupsort", "semidual"):
         assert fitted.lipschitz == pytest.approx(1.0, rel=1e-6)
     if name == "semidual":  # and here the bound is tight
