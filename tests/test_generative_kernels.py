@@ -23,6 +23,7 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_signatures_agree(name):
+    pytest.importorskip("cupy", exc_type=ImportError)
     from generative._kernels import gpu
 
     expected = inspect.signature(getattr(reference, name))
@@ -98,29 +99,6 @@ def test_soft_nearest(dtype, eps):
     for a, b in zip(ours, reference.soft_nearest_pullback(g, x, anchors, psi, eps, xp=xp), strict=True):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=tol["atol"] / eps)
-
-
-@pytest.mark.parametrize("arch", [80, 90])
-def test_cuda_source_compiles_without_spills(arch):
-    """NVRTC needs no device; absent wheels skip, a broken kernel fails with the compiler's log."""
-    pytest.importorskip("cupy")
-    from cupy.cuda import nvrtc
-
-    from generative._kernels import gpu
-
-    try:
-        program = nvrtc.createProgram(gpu.source(), "learning.cu", [], [])
-    except (RuntimeError, OSError, ImportError) as error:
-        pytest.skip(f"no NVRTC here: {error}")
-    for name in gpu.name_expressions():
-        nvrtc.addNameExpression(program, name)
-    try:
-        nvrtc.compileProgram(program, (*gpu.OPTIONS, f"--gpu-architecture=sm_{arch}", "--ptxas-options=-v"))
-    except nvrtc.NVRTCError:
-        pytest.fail(nvrtc.getProgramLog(program))
-    log = nvrtc.getProgramLog(program)
-    assert log.count("0 bytes spill stores") == len(gpu.name_expressions())
-    assert all(nvrtc.getLoweredName(program, name) for name in gpu.name_expressions())
 
 
 @pytest.mark.gpu

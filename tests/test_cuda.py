@@ -1,0 +1,218 @@
+"""The CUDA kernels without a GPU: compiled for real chips by NVRTC, and run on the host by g++."""
+
+from __future__ import annotations
+
+import math
+
+import array_api_compat.numpy as xnp
+import numpy as np
+import pytest
+from cuda_host import HostModule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nvrtc import compile_check, project_sources
+
+import divergences as dv
+from divergences import _evaluate
+from divergences._kernels import cpu, gpu, reference
+from transport._kernels import critic_cpu, critic_gpu, critic_reference
+from transport._kernels import gpu as transport_gpu
+from transport._kernels import reference as transport_reference
+
+LIFT = 2.0**64
+MASS = st.one_of(st.just(0.0), st.floats(0.0, 1.0), st.floats(1e-300, 1e-290), st.floats(0.4, 0.6))
+SPIKES = (0.0, 5e-324, 1e-320, 1e-308, 1e-300, 1.0)
+
+
+@pytest.fixture(scope="module")
+def host_module(tmp_path_factory):
+    return HostModule(gpu.source(), gpu.name_expressions(), tmp_path_factory.mktemp("scan"))
+
+
+@pytest.fixture(scope="module")
+def critic_module(tmp_path_factory):
+    names = [f"inf_convolution<{d}>" for d in (1, 3, 8)] + ["inf_convolution_any"]
+    return HostModule(critic_gpu.source(), names, tmp_path_factory.mktemp("critic"))
+
+
+@pytest.fixture
+def on_host(host_module, monkeypatch):
+    """The GPU path of divergences, its launches caught and run here."""
+    host_module.descending = False
+    monkeypatch.setattr(gpu, "_kernel", lambda term: host_module[gpu.name_expression(term)])
+    return host_module
+
+
+@pytest.mark.parametrize("arch", [80, 90])
+@pytest.mark.parametrize("package", ["critic", "divergences", "learning"])
+def test_cuda_sources_compile_without_spills(package, arch, record_property):
+    sources = project_sources()
+    if package not in sources:
+        pytest.skip("no CuPy here")
+    module, names = sources[package]
+    used = compile_check(module.source(), module.OPTIONS, names, arch)
+    record_property("registers", {name: usage.registers for name, usage in used.items()})
+    for name, usage in used.items():
+        assert usage.spill_stores == usage.spill_loads == usage.stack == 0, (name, usage)
+        assert 0 < usage.registers <= 96, (name, usage)
+        assert usage.shared <= 48 * 1024
+
+
+def agree(found, expected, size, tolerance=2e-15):
+    """Sums to rounding; masses, kept to twice the precision, to less than that."""
+    assert not np.isnan(found).any()
+    sums = [x[:, 0] + x[:, 1] for x in (found, expected)]
+    np.testing.assert_allclose(sums[0], sums[1], rtol=tolerance, atol=2e-16 * size)
+    for k in (2, 4):
+        np.testing.assert_allclose(found[:, k] + found[:, k + 1], expected[:, k] + expected[:, k + 1], 3e-16)
+    assert np.array_equal(found[:, 6], expected[:, 6])
+
+
+@pytest.mark.parametrize("term", gpu.TERMS)
+@settings(max_examples=30)
+@given(rows=st.lists(st.tuples(MASS, MASS), min_size=1, max_size=70), gap=st.sampled_from([0.0, 1e-9, -1e-3]))
+def test_scan_is_the_cpu_kernel(host_module, term, rows, gap):
+    p, q = (np.array(x)[None, :] for x in zip(*rows))
+    high = 0.0 if term == "affinity" else LIFT
+    parameters = np.array([[LIFT, LIFT, gap, 3e-20, high, 1.0]])
+    patch = pytest.MonkeyPatch()
+    patch.setattr(gpu, "_kernel", lambda term: host_module[gpu.name_expression(term)])
+    with patch.context(), np.errstate(over="ignore"):
+        for rise in (-0.5, 0.7, 2.0):
+            found = gpu.scan(term, p, q, parameters, rise, xp=xnp)
+            agree(
+                found, cpu.scan(term, p, q, parameters, rise, xp=np), p.size, 1e-13 if rise == 2.0 else 2e-14
+            )
+            slow = reference.scan(term, p, q, parameters, rise, xp=xnp)
+            if slow[0, 0] < 1e150:  # beyond, the reference may say inf: redone by logarithms
+                sums = [x[:, 0] + x[:, 1] for x in (found, slow)]
+                np.testing.assert_allclose(sums[0], sums[1], rtol=3e-13, atol=1e-13 * p.size)
+    patch.undo()
+
+
+@pytest.mark.parametrize("term", gpu.TERMS)
+def test_every_pair_of_extreme_masses(on_host, term):
+    p, q = (x.reshape(-1, 1) for x in np.meshgrid(SPIKES, SPIKES))
+    parameters = np.tile([LIFT, LIFT, 0.0, 0.0, 0.0 if term == "affinity" else LIFT, 0.0], (p.size, 1))
+    with np.errstate(over="ignore"):
+        for rise in (-0.5, 0.7):
+            found = gpu.scan(term, p, q, parameters, rise, xp=xnp)
+            agree(found, cpu.scan(term, p, q, parameters, rise, xp=np), 1, 1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1, 3 * 8192 + 5), (3, 2 * 8192), (5, 513), (4, 33)])
+def test_rows_parts_and_lanes_are_all_added_once(on_host, shape):
+    rng = np.random.default_rng(0)
+    p, q = rng.random(shape), rng.random(shape)
+    p[:, ::7] = 0.0
+    p[-1, -1] = 1e30
+    parameters = np.tile([1.0, 0.5, 0.0, 0.0, 0.0, 0.0], (shape[0], 1))
+    for term in ("kl", "tv", "log_ratio"):
+        on_host.descending = False
+        found = gpu.scan(term, p, q, parameters, xp=xnp)
+        on_host.descending = True
+        assert np.array_equal(found, gpu.scan(term, p, q, parameters, xp=xnp))  # also: no missing barrier
+        agree(found, cpu.scan(term, p, q, parameters, xp=np), shape[1])
+    for row, total, low in zip(p, found[:, 2], found[:, 3]):
+        assert total + low == pytest.approx(math.fsum(row), rel=2e-16)
+        # The error bound of a compensated sum; a plain one errs by about 2^-53 of the total.
+        assert abs(math.fsum([*row, -total, -low])) <= row.size**2 * 2.0**-106 * total
+
+
+def test_flags_of_bad_entries(on_host):
+    parameters = np.array([[LIFT, LIFT, 0.0, 0.0, 0.0, 0.0]])
+    good = np.full((1, 600), 1 / 600)
+    for bad, where in ((np.nan, 599), (np.inf, 0), (-np.inf, 300), (-1e-300, 17)):
+        worse = good.copy()
+        worse[0, where] = bad
+        for p, q in ((good, worse), (worse, good)):
+            sums = gpu.scan("kl", p, q, parameters, xp=xnp)[0]
+            assert not np.isfinite(sums[2] + sums[4]) or sums[6] < 0.0
+
+
+@pytest.mark.parametrize(
+    "name", ["kl", "js", "tv", "hellinger", "chi2", "jeffreys", "alpha", "renyi", "entropy"]
+)
+def test_public_functions_by_the_gpu_kernel(on_host, monkeypatch, name):
+    rng = np.random.default_rng(1)
+    p, r = (rng.dirichlet(np.full(40, 0.3), size=3) for _ in range(2))
+    close = p * (1 + 1e-9 * rng.standard_normal(p.shape))
+    p[0, :5] = 0.0
+    extra = (1.7,) if name in ("alpha", "renyi") else ()
+    calls = [((p,) if name == "entropy" else (p, q), extra) for q in (r, close)]
+    f = getattr(dv, name)
+    expected = [f(*args, *extra, normalize=True) for args, extra in calls]
+    monkeypatch.setattr(_evaluate, "kernels", lambda package, xp: gpu)
+    for (args, extra), value in zip(calls, expected):
+        np.testing.assert_allclose(f(*args, *extra, normalize=True), value, rtol=4e-15)
+    with pytest.raises(ValueError, match=r"-0\.5"):
+        f(*(np.array([1.5, -0.5]) for _ in args), *extra)
+
+
+@pytest.mark.parametrize("d", [1, 3, 8, 9, 70])
+def test_critic_kernel(d, critic_module, monkeypatch):
+    module = critic_module
+    monkeypatch.setattr(critic_gpu, "_kernel", module.__getitem__)
+    rng = np.random.default_rng(d)
+    for n, m, scale in ((1, 1, 1.0), (300, 270, 1e8), (129, 128, 1e-8)):
+        x, y, h = scale * rng.normal(size=(n, d)), scale * rng.normal(size=(m, d)), scale * rng.normal(size=m)
+        y[-1], h[-1] = x[-1], h.min() - scale  # the last anchor is the last point's
+        module.descending = False
+        value, index = critic_gpu.inf_convolution(x, y, h)
+        module.descending = True
+        again = critic_gpu.inf_convolution(x, y, h)
+        assert np.array_equal(value, again[0])
+        assert np.array_equal(index, again[1])
+        expected, where = critic_reference.inf_convolution(x, y, h)
+        np.testing.assert_allclose(value, expected, rtol=0, atol=1e-14 * scale * np.sqrt(d))
+        assert np.array_equal(index, where)
+        np.testing.assert_allclose(
+            value, critic_cpu.inf_convolution(x, y, h)[0], rtol=4e-15, atol=1e-14 * scale
+        )
+    x, y, h = np.zeros((3, d)), np.ones((5, d)), np.zeros(5)
+    assert np.array_equal(critic_gpu.inf_convolution(x, y, h)[1], [0, 0, 0])  # the first of equals
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.5, math.inf])
+def test_line_cost_of_equal_counts(p):
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=501), 1e3 * rng.normal(size=501)
+    for u, v in ((x, y), (x, x[::-1].copy()), (x, x + 2.0)):
+        unit, s = transport_gpu.line_cost(u, v, None, None, p, xp=xnp)
+        expected_unit, expected = transport_reference.line_cost(u, v, None, None, p, xp=xnp)
+        assert unit * s ** (1 / p) == pytest.approx(expected_unit * expected ** (1 / p), rel=1e-14)
+
+
+@pytest.fixture(scope="module")
+def learning_module(tmp_path_factory):
+    pytest.importorskip("cupy", exc_type=ImportError)
+    from generative._kernels import gpu as learning
+
+    return HostModule(learning.source(), learning.name_expressions(), tmp_path_factory.mktemp("learning"))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_learning_kernels_on_the_host(dtype, learning_module):
+    from generative._kernels import reference as rules
+
+    kind = "float" if dtype == np.float32 else "double"
+    module = learning_module
+    rng = np.random.default_rng(3)
+    y, b, g = (rng.normal(size=s).astype(dtype) for s in ((70, 50), (50,), (70, 50)))
+    tol = {"rtol": 10 * np.finfo(dtype).eps, "atol": 10 * np.finfo(dtype).eps}
+    expected = rules.bias_activation(y.copy(), b, "leaky_relu", 0.3, xp=xnp)
+    module[f"bias_leaky<{kind}>"]((3,), (32,), (y, b, dtype(0.3), np.int32(50), np.int64(y.size)))
+    np.testing.assert_allclose(y, expected, **tol)
+    out = np.empty_like(g)
+    module[f"gate<{kind}>"]((3,), (32,), (g, y, out, dtype(0.3), np.int64(g.size)))
+    np.testing.assert_allclose(out, rules.activation_slope(g, y, "leaky_relu", 0.3, xp=xnp), **tol)
+    keep = rng.random((70, 25)) < 0.5
+    module[f"pair_swap<{kind}>"]((3,), (32,), (g, keep, out, np.int32(25), np.int64(keep.size)))
+    assert np.array_equal(out, rules.pair_swap(g, keep, xp=xnp))
+    options = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
+    flat = [x.ravel() for x in (g, y, y[::-1].copy(), np.abs(y))]
+    new = [np.empty_like(flat[0]) for _ in range(3)]
+    scalars = [dtype(s) for s in (0.1, 0.9, 0.99, 1 - 0.9, 1 - 0.99, 1.7, 1e-8, 1e-3)]
+    module[f"adam<{kind}>"]((3,), (32,), (*flat, *new, *scalars, np.int64(flat[0].size)))
+    for found, value in zip(new, rules.adam(*flat, **options, xp=xnp), strict=True):
+        np.testing.assert_allclose(found, value, **tol)
