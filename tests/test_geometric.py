@@ -164,3 +164,16 @@ def test_grid_refuses_bad_shapes():
     for bad in [0.0, (1.0,), (1.0, np.inf)]:
         with pytest.raises(ValueError, match="spacing"):
             tp.Grid((2, 3), spacing=bad)
+
+
+@pytest.mark.parametrize("h", [1e-8, 1e-12])
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean"])
+def test_tiny_displacements_inside_far_clusters_keep_their_digits(cost, h):
+    """Nodes that straddle the clusters have bounds whose rounding exceeds the answer."""
+    rng = np.random.default_rng(0)
+    n = 2000
+    corner = (np.arange(n) % 2)[:, None] * np.eye(1, 2)
+    sol = tp.solve(tp.PointCloud(corner + h * rng.random((n, 2)), corner + h * rng.random((n, 2)), cost))
+    assert sol.stats["method"] == "points"
+    assert sol.value <= 2 * h**2 if cost == "sqeuclidean" else sol.value <= 2 * h
+    assert sol.gap <= 1e-11 * sol.value

@@ -71,7 +71,7 @@ def test_search_finds_exactly_what_brute_force_finds(kind, cost, power):
             values = matrix - v
             found = fitted.search(points.x, 4, metric=METRICS.index(points.metric), power=points.power)
             ascending = np.sort(values, axis=1)
-            noise = 128 * 2.0**-52 * (matrix.max() + np.abs(v).max())
+            noise = 256 * 2.0**-52 * (matrix.max() + np.abs(v).max())
             assert np.array_equal(np.take_along_axis(values, tree.order[found.cols], 1), found.vals)
             np.testing.assert_allclose(found.vals, ascending[:, :4], rtol=0, atol=noise)
             assert np.all(np.minimum(found.vals[:, 0], found.floor) <= ascending[:, 0])
@@ -93,7 +93,7 @@ def test_c_transform_is_feasible_and_tight(kind, cost, power):
     matrix = points.block(0, 300)
     f = rng.random(300) - x[:, 0]
     f[3] = -np.inf
-    noise = 128 * 2.0**-52 * (matrix.max() + 1)
+    noise = 256 * 2.0**-52 * (matrix.max() + 1)
     g = points.c_transform(f)
     best = (matrix - f[:, None]).min(0)
     assert np.all(g < best)

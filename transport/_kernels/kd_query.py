@@ -11,9 +11,9 @@ solved axis by axis. The squared Euclidean cost keeps its |dy|^2 and is solved e
 the cityblock distance. Without h the bound would be first order in (cell size x displacement), and
 visit hundreds of points instead of tens.
 
-A node is passed over when its bound, as computed, reaches the limit to within a few roundings: on lattices
-and lines exact ties are all around, and telling them apart would visit every tied point. Rounding may have
-lifted the bound by ``slack``, so each search also returns a floor below everything it passed over:
+Bounds carry their own rounding. A node is passed over when its bound reaches the limit to within 64
+roundings of the numbers at hand: on lattices and lines exact ties are all around, and telling them apart
+would visit every tied point. Each search returns a floor below everything it passed over:
 min(best, floor) is a proved lower bound.
 
 Kernels are made for a dimension and a cost: constants there are worth a factor of two.
@@ -32,7 +32,7 @@ SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
 _jit = njit(cache=True, nogil=True)
 _inline = njit(nogil=True)
 _U = 2.0**-53
-_TIE = 8.0 * _U
+_TIE = 64.0 * _U
 
 
 @_inline
@@ -95,7 +95,7 @@ def _bound_squared(x, i, nodes, z, dim):
         e = dy * (dy + s)
         b += c + e
         size += c + dy * dy + abs(e)
-    return b - nodes[z, 4 * dim], (1.0 * dim + 9.0) * _U * size
+    return b - nodes[z, 4 * dim] - (dim + 9.0) * _U * size
 
 
 @_inline
@@ -135,7 +135,7 @@ def _bound_linear(x, i, nodes, z, dim, metric, slope, s0):
         e = min(g * lo, g * hi)
         b += e
         size += abs(g) * (hi - lo) + (abs(t) * inverse + slope) * (hi - lo)
-    return b - nodes[z, 4 * dim], (2.0 * dim + 10.0) * _U * size
+    return b - nodes[z, 4 * dim] - (2.0 * dim + 10.0) * _U * size
 
 
 @_inline
@@ -169,8 +169,7 @@ def _bound_other(x, i, nodes, z, dim, metric, power):
     low = near**power
     rounding = ((dim + 4.0) * max(power, 1.0) + 8.0) * _U
     top = nodes[z, 4 * dim + 1]
-    plain = low - top
-    slack = rounding * (low + abs(top))
+    plain = low - top - rounding * (low + abs(top))
     if power >= 1.0:
         tangent = centre**power
         slope = power * tangent / centre if centre > 0.0 else (1.0 if power == 1.0 else 0.0)
@@ -180,12 +179,9 @@ def _bound_other(x, i, nodes, z, dim, metric, power):
         slope = (tangent - low) / (far - near) * (1.0 - rounding)
         offset = low - slope * near
     else:
-        return plain, slack
-    linear, more = _bound_linear(x, i, nodes, z, dim, metric, slope, centre)
-    linear += offset
-    if linear <= plain:
-        return plain, slack
-    return linear, more + rounding * (tangent + low + slope * (centre + near))
+        return plain
+    linear = _bound_linear(x, i, nodes, z, dim, metric, slope, centre) + offset
+    return max(plain, linear - rounding * (tangent + low + slope * (centre + near)))
 
 
 @_inline
@@ -216,13 +212,12 @@ def _make(fixed_dim: int, kind: int) -> Callable[..., int]:
         dim = fixed_dim if fixed_dim > 0 else y.shape[1]
         stack = np.empty(2 * depth + 4, np.int64)
         bounds = np.empty(2 * depth + 4)
-        floors = np.empty(2 * depth + 4)
         leaves = 1 << depth
         work = 0
         for i in range(start, stop):
             count = 0
             limit_i = limit[i]
-            cut = limit_i
+            cut = limit_i - _TIE * abs(limit_i) if limit_i < np.inf else limit_i
             lowest = np.inf
             sp = 1
             stack[0] = 1
@@ -230,27 +225,23 @@ def _make(fixed_dim: int, kind: int) -> Callable[..., int]:
             while sp > 0:
                 sp -= 1
                 if bounds[sp] >= cut:
-                    lowest = min(lowest, floors[sp])
+                    lowest = min(lowest, bounds[sp])
                     continue
                 z = stack[sp]
                 if z < leaves:
                     work += 1
                     near = 2 * z
                     far = near + 1
-                    bn, sn = _bound(x, i, nodes, near, dim, kind, metric, power)
-                    bf, sf = _bound(x, i, nodes, far, dim, kind, metric, power)
+                    bn = _bound(x, i, nodes, near, dim, kind, metric, power)
+                    bf = _bound(x, i, nodes, far, dim, kind, metric, power)
                     if bf < bn:
                         near, far = far, near
                         bn, bf = bf, bn
-                        sn, sf = sf, sn
                     stack[sp] = far
                     bounds[sp] = bf
-                    floors[sp] = bf - sf
-                    sp += 1
-                    stack[sp] = near
-                    bounds[sp] = bn
-                    floors[sp] = bn - sn
-                    sp += 1
+                    stack[sp + 1] = near
+                    bounds[sp + 1] = bn
+                    sp += 2
                     continue
                 first = m * (z - leaves) // leaves
                 last = m * (z - leaves + 1) // leaves
