@@ -142,6 +142,10 @@ def _solve(state: State) -> Slices[None]:
         oracle = _matrix_oracle(state, (a, b))
         if _at_once(state, oracle):
             return
+        if state.coupling is not None:  # out of budget: this is the answer unless there is more
+            yield
+            state.coupling = None
+        yield
     state.work.stage = "building the shortlist"
     start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
     state.core = Simplex(oracle, a, b, start, state.work)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from transport._cost import row_blocks
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.levels import SMALLEST, Clusters, cluster
 from transport._solver.pricing import Arcs, Slices, Start
@@ -57,7 +58,9 @@ class MatrixOracle:
         """From the coarser levels if rows and columns cluster, else from the column minima."""
         c = self.values
         if not self.has_forbidden and min(c.shape) >= SMALLEST:
-            rows, cols = cluster(c), cluster(c.T)
+            rows = cluster(c)
+            yield
+            cols = cluster(c.T)
             yield
             if rows.telling and cols.telling:
                 return (yield from self._refined(rows, cols))
@@ -106,6 +109,7 @@ class MatrixOracle:
         c, (a, b) = self.values, self.masses
         masses = x.totals(a), y.totals(b)
         between = np.ascontiguousarray(c[np.ix_(x.representative, y.representative)])
+        yield
         oracle = MatrixOracle(between, masses, self.work, magnitude=self.magnitude)
         core = Simplex(oracle, *masses, (yield from oracle.start()), self.work)
         yield from generate_columns(core)
@@ -117,7 +121,11 @@ class MatrixOracle:
         t, j, flow = split_flow(c, False, cols, i, c[i, top], flow, y.starts, y.members, b)
         i = i[t]
         yield
-        start = yield from self._shortlist((c[x.representative] - f[:, None]).min(axis=0))
+        g = np.full(c.shape[1], np.inf)
+        for s, e in row_blocks(len(f), len(g)):
+            np.minimum(g, (c[x.representative[s:e]] - f[s:e, None]).min(axis=0), out=g)
+            yield
+        start = yield from self._shortlist(g)
         source, sink = np.concatenate([start.rows, i]), np.concatenate([start.cols, j])
         return Start(source, sink, start.f, start.g, (i, j, flow))
 

@@ -16,6 +16,7 @@ import numpy as np
 from transport._solver.pricing import Slices
 
 SLICE_SECONDS = 0.05
+FIRST_SLICE = 2000  # pivots; not carried over: a coarser level's pivots are much cheaper
 LAZY_NODES = 24_000
 LAZY_NODES_REFINED = 6_000  # from a basis that needs few pivots: 0.24 against 0.37 s at 20 000 nodes
 MAX_PASSES = 8
@@ -31,7 +32,6 @@ class Work:
     arcs: int = 0
     stalls: int = 0
     stage: str = "starting"
-    chunk: int = 2000
 
     def spend(self, pivots: int) -> None:
         """Count pivots against the budget."""
@@ -51,6 +51,12 @@ class Pool:
     def rows(self) -> np.ndarray:
         """Source of every arc."""
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+
+def _paced(size: int, seconds: float) -> int:
+    """The size of the next slice, after one of ``size`` took ``seconds``."""
+    ratio = SLICE_SECONDS / max(1e-6, seconds)
+    return int(np.clip(size * min(4.0, max(0.25, ratio)), 100, 10**7))
 
 
 class Tree(Protocol):
@@ -125,8 +131,9 @@ class ThreadTree(_Planted):
         block = max(64, int(np.sqrt(len(pool.col))))
         period = max(1000, self.n // 3)
         passes = 0
+        size = FIRST_SLICE
         while True:
-            chunk = min(work.chunk, work.budget)
+            chunk = min(size, work.budget)
             began = time.perf_counter()
             before = int(self._cursor[k.PIVOTS])
             code = k.run(
@@ -151,9 +158,8 @@ class ThreadTree(_Planted):
                 k.renumber(self._tree, self._slot)
                 if work.stalls > 3:
                     return
-            if done == chunk and chunk > 0:
-                ratio = SLICE_SECONDS / max(1e-6, time.perf_counter() - began)
-                work.chunk = int(np.clip(work.chunk * min(4.0, max(0.25, ratio)), 100, 10**7))
+            if done == size:
+                size = _paced(size, time.perf_counter() - began)
             yield
 
 
@@ -193,6 +199,7 @@ class LazyTree(_Planted):
         head = self._slot[self.n + pool.col.astype(np.int64)]
         tail, arc, value = np.empty(self.n, np.uint32), np.empty(self.n, np.int64), np.empty(self.n)
         keep, out = np.empty(self.n, np.int64), np.zeros(3, np.int64)
+        size = FIRST_SLICE
         while True:
             yield from self._potentials()
             count = 0
@@ -211,7 +218,7 @@ class LazyTree(_Planted):
             while at < kept:
                 began = time.perf_counter()
                 out[:] = 0
-                stop = min(kept, at + max(0, min(work.chunk, work.budget)))
+                stop = min(kept, at + max(0, min(size, work.budget)))
                 self._epoch = k.attempt(
                     order,
                     (at, stop),
@@ -224,9 +231,8 @@ class LazyTree(_Planted):
                 )
                 pivoted += int(out[0])
                 work.spend(int(out[0]))
-                if stop - at == work.chunk:
-                    ratio = SLICE_SECONDS / max(1e-6, time.perf_counter() - began)
-                    work.chunk = int(np.clip(work.chunk * min(4.0, max(0.25, ratio)), 100, 10**7))
+                if stop - at == size:
+                    size = _paced(size, time.perf_counter() - began)
                 at = stop
                 if at < kept:
                     yield
