@@ -143,7 +143,7 @@ def test_refusals():
         dv.estimate("energy", np.zeros((5, 2)), np.zeros((5, 3)))
     with pytest.raises(ValueError, match="needs at least"):
         dv.estimate("kl", np.zeros(3), np.zeros(30))
-    with pytest.raises(ValueError, match=r"x\[1, 0\] is nan"):
+    with pytest.raises(ValueError, match=r"x\[1\] is nan"):
         dv.energy([0.0, math.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match="bandwidth"):
         dv.mmd([0.0, 1.0], [2.0, 3.0], bandwidth=-1)
