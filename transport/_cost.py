@@ -6,11 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 
-from transport.internal import kernels
+
+def _kernels() -> ModuleType:
+    """numba is paid for by the first call, not by the import."""
+    from transport._kernels import costs
+
+    return costs
 
 
 class Cost(Protocol):
@@ -88,8 +94,7 @@ class Matrix:
 
     @cached_property
     def _summary(self) -> tuple[float, bool]:
-        k = kernels("transport", np)
-        largest, forbidden, bad = k.scan_costs(self.values)
+        largest, forbidden, bad = _kernels().scan_costs(self.values)
         if bad >= 0:
             i, j = divmod(int(bad), self.values.shape[1])
             value = self.values[i, j]
@@ -119,11 +124,11 @@ class Matrix:
 
     def c_transform(self, f: np.ndarray) -> np.ndarray:
         """g_j = min_i C_ij - f_i, rounded down. O(n m) time, one pass."""
-        return rounded_down(kernels("transport", np).c_transform_matrix(self.values, f))
+        return rounded_down(_kernels().c_transform_matrix(self.values, f))
 
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j for the given rows, rounded down."""
-        return rounded_down(kernels("transport", np).row_transform_matrix(self.values, g, rows))
+        return rounded_down(_kernels().row_transform_matrix(self.values, g, rows))
 
     def transpose(self) -> Matrix:
         """C^T (copied: the kernels want contiguous rows)."""

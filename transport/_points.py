@@ -10,7 +10,7 @@ import numpy as np
 from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree
 from transport._tiles import Tiles, index
-from transport.internal import as_points, check_choice, check_positive, kernels, namespace, to_numpy
+from transport.internal import as_points, check_choice, check_positive, namespace, to_numpy
 
 METRICS = ("euclidean", "cityblock", "chebyshev")
 _SMALL = 1 << 16  # pairs below which a plain scan beats building a tree
@@ -124,12 +124,16 @@ class PointCloud:
 
     def entries(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
         """C[rows, cols], shape (k,); direct differences, never the expanded square."""
-        values = kernels("transport", np).entries_points(*self._kernel_args(), rows, cols)
+        from transport._kernels.costs import entries_points
+
+        values = entries_points(*self._kernel_args(), rows, cols)
         return values * self._factor if self._factor != 1.0 else values
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """C[start:stop], shape (stop - start, m)."""
-        values = kernels("transport", np).block_points(*self._kernel_args(), start, stop)
+        from transport._kernels.costs import block_points
+
+        values = block_points(*self._kernel_args(), start, stop)
         return values * self._factor if self._factor != 1.0 else values
 
     def c_transform(self, f: np.ndarray) -> np.ndarray:
