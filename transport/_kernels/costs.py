@@ -1,4 +1,4 @@
-"""Kernels of costs on the host (numba). Exact solves end there whatever library the arrays came from, so these
+"""Kernels of costs (numba). Exact solves end on the host whatever library the arrays came from, so these
 have no GPU twin; the tests hold them against SciPy's `cdist` and NumPy.
 """
 
