@@ -23,15 +23,16 @@ BATCH = 256
 LATENT = 16
 
 
-def _data() -> np.ndarray:
+def ring() -> np.ndarray:
+    """Eight narrow Gaussians on a circle, float32 (10000, 2)."""
     rng = np.random.default_rng(0)
     angle = 2 * np.pi * rng.integers(0, 8, 10_000) / 8
     ring = np.column_stack([np.cos(angle), np.sin(angle)])
     return (ring + 0.01 * rng.standard_normal((10_000, 2))).astype(np.float32)
 
 
-def ours() -> Callable[[], Any]:
-    """``STEPS`` steps of our GAN."""
+def ours(data: Any = None) -> Callable[[], Any]:
+    """``STEPS`` steps of our GAN, where ``data`` are (default: `ring` in NumPy)."""
     import generative as gen
     from generative._data import Source
     from generative._random import STEP, key_of, stream
@@ -40,7 +41,7 @@ def ours() -> Callable[[], Any]:
         gen.MLP(LATENT, WIDTH, WIDTH, WIDTH, 2), gen.MLP(2, WIDTH, WIDTH, WIDTH, 1, activation="leaky_relu")
     )
     key = key_of(0)
-    source = Source(_data(), holdout=0.1, batch_size=BATCH, key=key, dtype="float32")
+    source = Source(ring() if data is None else data, holdout=0.1, batch_size=BATCH, key=key, dtype="float32")
     state = model.begin(source, key)
 
     def run() -> Any:
@@ -74,7 +75,7 @@ def torch_eager(*, frugal: bool) -> Callable[[], Any]:
     adam_g = torch.optim.Adam(generator.parameters(), **options)
     adam_d = torch.optim.Adam(discriminator.parameters(), **options)
     softplus = nn.functional.softplus
-    data = torch.from_numpy(_data())
+    data = torch.from_numpy(ring())
 
     def step() -> Any:
         x = data[torch.randint(0, len(data), (BATCH,))]
