@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transport as tp
-from transport._solver import geometric
+from transport._solver import geometric, memory
 from transport._solver.exact import Exact
 
 
@@ -177,3 +177,14 @@ def test_tiny_displacements_inside_far_clusters_keep_their_digits(cost, h):
     assert sol.stats["method"] == "points"
     assert sol.value <= 2 * h**2 if cost == "sqeuclidean" else sol.value <= 2 * h
     assert sol.gap <= 1e-11 * sol.value
+
+
+def test_memory_is_predicted(monkeypatch):
+    x = np.random.default_rng(0).random((700, 2))
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
+    with pytest.raises(MemoryError, match=r"1400000 bytes and 1000000 are available; thin out"):
+        tp.solve(tp.PointCloud(x, x))
+    with pytest.raises(MemoryError, match=r"3920000 bytes .* method='auto'"):
+        tp.solve(tp.PointCloud(x, x), solver=Exact("matrix"))
+    monkeypatch.setattr(memory, "available_bytes", lambda: None)
+    assert tp.solve(tp.PointCloud(x, x)).value == 0
