@@ -113,7 +113,9 @@ def test_rows_parts_and_lanes_are_all_added_once(on_host, shape):
         on_host.descending = True
         assert np.array_equal(found, gpu.scan(term, p, q, parameters, xp=xnp))  # also: no missing barrier
         agree(found, cpu.scan(term, p, q, parameters, xp=np), shape[1])
-    for row, total, low in zip(p, found[:, 2], found[:, 3]):
+    distance = gpu.scan("tv", p, q, parameters, xp=xnp)
+    both = [(p, found[:, 2:4]), (0.5 * np.abs(p - 0.5 * q), distance[:, :2])]
+    for row, total, low in ((row, *sums) for terms, all_sums in both for row, sums in zip(terms, all_sums)):
         assert total + low == pytest.approx(math.fsum(row), rel=2e-16)
         # The error bound of a compensated sum; a plain one errs by about 2^-53 of the total.
         assert abs(math.fsum([*row, -total, -low])) <= row.size**2 * 2.0**-106 * total
@@ -174,12 +176,13 @@ def test_critic_kernel(d, critic_module, monkeypatch):
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0, 3.5, math.inf])
-def test_line_cost_of_equal_counts(p):
+def test_line_cost_and_its_short_cut(p):
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=501), 1e3 * rng.normal(size=501)
-    for u, v in ((x, y), (x, x[::-1].copy()), (x, x + 2.0)):
-        unit, s = transport_gpu.line_cost(u, v, None, None, p, xp=xnp)
-        expected_unit, expected = transport_reference.line_cost(u, v, None, None, p, xp=xnp)
+    a = rng.dirichlet(np.ones(501))
+    for u, v, w in ((x, y, None), (x, x[::-1].copy(), None), (x, x + 2.0, None), (x, y[:9], None), (x, y, a)):
+        unit, s = transport_gpu.line_cost(u, v, w, None, p, xp=xnp)
+        expected_unit, expected = transport_reference.line_cost(u, v, w, None, p, xp=xnp)
         assert unit * s ** (1 / p) == pytest.approx(expected_unit * expected ** (1 / p), rel=1e-14)
 
 

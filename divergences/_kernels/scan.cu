@@ -189,8 +189,7 @@ template <Term TERM>
 __device__ __forceinline__ void fold(Totals& mine) {
     __shared__ double held[7 * 256];
     const int t = threadIdx.x, step = blockDim.x;
-    for (int width = step / 2; width > 0; width /= 2) {
-        __syncthreads();
+    for (int width = step / 2; width > 0; width /= 2) {  // no slot is written twice: one barrier a round
         if (t >= width && t < 2 * width) store(held + t, step, mine);
         __syncthreads();
         if (t < width) {
