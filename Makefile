@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 
-.PHONY: demo test deep lint bench clean
+.PHONY: demo test deep lint gpu-check bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("kantorovich needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -24,6 +24,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q --doctest-modules --import-mode=importlib transport divergences generative
+
+# NVRTC and CuPy as wheels, so that the tests compile every CUDA source on a machine without a GPU.
+gpu-check: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gpu-check]' || \
+	    echo "gpu-check: the CUDA wheels cannot be had here; their tests will skip"
 
 # Slow searches: the deep hypothesis profile, mutants, large problems.
 deep: $(STAMP)
