@@ -21,6 +21,7 @@ from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Slices, Start
+from transport._solver.small import solve_small
 from transport._solver.trees import Work
 from transport.internal import InfeasibleError, check_choice, to_numpy
 
@@ -159,20 +160,19 @@ def _at_once(state: State, oracle: MatrixOracle) -> bool:
     c, (a, b) = oracle.values, oracle.masses
     if oracle.has_forbidden or c.size > AT_ONCE:
         return False
-    from transport._kernels.simplex_small import solve_small
-
     g = c.min(axis=0) if state.warm is None else _warm_g(state, state.warm)
     masses = state.problem.a[state.sources], state.problem.b[state.sinks]
     limit = min(state.work.budget, AT_ONCE)
-    done, rows, cols, mass, f, g, stats = solve_small(c, (a, b), masses, g, oracle.magnitude, limit)
-    if not done and stats[0] < state.work.budget:
+    shipped = solve_small(c, (a, b), masses, g=g, magnitude=oracle.magnitude, limit=limit)
+    if not shipped.done and shipped.pivots < state.work.budget:
         return False
-    state.work.spend(int(stats[0]))
-    state.work.rounds, state.work.arcs, state.work.stage = int(stats[1]), int(stats[2]), "pricing"
+    state.work.spend(shipped.pivots)
+    state.work.rounds, state.work.arcs, state.work.stage = shipped.rounds, shipped.arcs, "pricing"
     u, v = np.zeros(state.problem.shape[0]), np.zeros(state.problem.shape[1])
-    u[state.sources], v[state.sinks] = f * state.unit, g * state.unit
-    state.coupling = Coupling(state.sources[rows], state.sinks[cols], mass, u, v)
-    return bool(done)
+    u[state.sources], v[state.sinks] = shipped.f * state.unit, shipped.g * state.unit
+    rows, cols = state.sources[shipped.rows], state.sinks[shipped.cols]
+    state.coupling = Coupling(rows, cols, shipped.mass, u, v)
+    return shipped.done
 
 
 def _warm_g(state: State, warm: Solution) -> np.ndarray:
