@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist, pdist
 
 from divergences._estimate import Estimate
 from transport.internal import (
@@ -23,6 +21,13 @@ from transport.internal import (
 )
 
 _ROWS = 1024  # rows of a distance matrix formed at a time
+
+
+def _distances(x: np.ndarray, y: np.ndarray, metric: str = "euclidean") -> np.ndarray:
+    """scipy's `cdist`, whose package takes 0.1 s to import."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(x, y, metric))
 
 
 def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
@@ -131,6 +136,8 @@ def _kl(x: np.ndarray, y: np.ndarray, *, k: int = 5, confidence: float = 0.95, g
 
 def _knn(x: np.ndarray, y: np.ndarray, k: int) -> float:
     n, m = len(x), len(y)
+    from scipy.spatial import KDTree
+
     tree_x, tree_y = KDTree(x), KDTree(y)
     near_x = np.asarray(tree_x.query(x, k=[k + 1])[0])[:, 0]  # the point itself comes first
     near_y = np.asarray(tree_y.query(x, k=[k])[0])[:, 0]
@@ -192,9 +199,9 @@ def _energy(
     _need(min(len(x), len(y)), 2, "the smaller sample")
 
     def statistic(a: np.ndarray, b: np.ndarray) -> float:
-        return _two_sample(lambda s, t: -cdist(s, t), 0.0, a, b)[0]
+        return _two_sample(lambda s, t: -_distances(s, t), 0.0, a, b)[0]
 
-    value, se = _two_sample(lambda s, t: -cdist(s, t), 0.0, x, y)
+    value, se = _two_sample(lambda s, t: -_distances(s, t), 0.0, x, y)
     p_value = _permutation(statistic, x, y, permutations, rng)
     return _interval(value, se, confidence, "energy U-statistic", len(x) + len(y), p_value)
 
@@ -213,13 +220,15 @@ def _mmd(
     _need(min(len(x), len(y)), 4 if method == "linear" else 2, "the smaller sample")
     if bandwidth is None:
         pool = np.concatenate([x, y])
+        from scipy.spatial.distance import pdist
+
         bandwidth = float(np.median(pdist(pool[:: max(1, len(pool) // 1000)]))) or 1.0
     if not (bandwidth > 0 and math.isfinite(bandwidth)):
         raise ValueError(f"bandwidth = {bandwidth}; it must be positive and finite")
     scale = -0.5 / bandwidth**2
 
     def kernel(s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        return np.exp(scale * cdist(s, t, "sqeuclidean"))
+        return np.exp(scale * _distances(s, t, "sqeuclidean"))
 
     if method == "linear":
 
@@ -259,7 +268,7 @@ def _cost(x: np.ndarray, y: np.ndarray, p: float) -> float:
 
     if p == 1:
         return float(tp.solve(tp.PointCloud(x, y, "euclidean")).value)
-    return float(tp.solve(cdist(x, y) ** p).value)
+    return float(tp.solve(_distances(x, y) ** p).value)
 
 
 def _wasserstein(

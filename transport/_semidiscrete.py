@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
-from scipy.spatial import ConvexHull, QhullError
 
 from transport._critic import Bound
 from transport._samplers import as_sampler
@@ -205,6 +203,8 @@ def _line(P: PixelDensity, y: np.ndarray, b: np.ndarray) -> SemiDiscrete:
 
 def _neighbours(y: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs whose cells may touch, as CSR: edges of the regular triangulation (lifted atoms' lower hull)."""
+    from scipy.spatial import ConvexHull, QhullError
+
     n = len(y)
     if n > 12:
         center = y.mean(axis=0)
@@ -299,6 +299,8 @@ def _newton(
     P: PixelDensity, z: np.ndarray, b: np.ndarray, g: np.ndarray, rho: np.ndarray, goal: float, max_iter: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Damped Newton: halve the step until no cell is empty and the residual falls (KMT 2019, Alg. 1)."""
+    from scipy.sparse.linalg import spsolve
+
     mass, cost, laplacian = _cells(P, z, g, rho)
     floor = 0.5 * min(float(b.min()), float(mass.min()))
     for k in range(max_iter):
