@@ -23,7 +23,7 @@ from transport.internal import (
 _ROWS = 1024  # rows of a distance matrix formed at a time
 
 
-def _distances(x: np.ndarray, y: np.ndarray, metric: str = "euclidean") -> np.ndarray:
+def _distances(x: np.ndarray, y: np.ndarray, metric: Any = "euclidean") -> np.ndarray:
     """scipy's `cdist`, whose package takes 0.1 s to import."""
     from scipy.spatial.distance import cdist
 
