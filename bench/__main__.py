@@ -1,4 +1,4 @@
-"""``python -m bench``: the tables that need no GPU and no training, one after the other (about 20 minutes)."""
+"""``python -m bench``: the tables that need no GPU and no training, one after the other (20 minutes)."""
 
 from __future__ import annotations
 
