@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -47,7 +48,14 @@ def interleaved(
 
 
 def peak_memory_mb() -> float:
-    """Peak resident memory of this process so far, MB."""
+    """Peak resident memory of this program so far, MB.
+
+    From /proc where there is one: getrusage would count the parent's memory before exec too.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

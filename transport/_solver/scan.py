@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from transport._solver.pricing import Slices
+from transport.internal import thread_count
 
 CHUNK_ENTRIES = 1 << 21
 SLICE_CHUNKS = 16
-
-
-def n_threads() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every platform
-        return os.cpu_count() or 1
 
 
 def scan(kernel: Callable[[int, int], object], n: int, cost_per_item: int, *, align: int = 1) -> Slices[None]:
@@ -30,7 +22,7 @@ def scan(kernel: Callable[[int, int], object], n: int, cost_per_item: int, *, al
     size = max(1, CHUNK_ENTRIES // max(1, cost_per_item))
     size = -(-size // align) * align
     chunks = [(s, min(n, s + size)) for s in range(0, n, size)]
-    threads = min(n_threads(), len(chunks))
+    threads = min(thread_count(), len(chunks))
     if threads <= 1:
         for k, (start, stop) in enumerate(chunks):
             kernel(start, stop)
