@@ -14,6 +14,7 @@ from divergences._estimate import Estimate
 from divergences._functionals import Functional, functional
 from divergences._laws import _LOG_TINY, Law, as_law
 from divergences._quadrature import Integral, integrate, rays
+from transport.internal import MagnitudeError
 
 _EPS = float(np.finfo(np.float64).eps)
 _ULPS = 8 * _EPS  # relative accuracy granted to a log-density
@@ -24,12 +25,12 @@ def evaluate(name: str, p: Any, q: Any, **options: Any) -> float:
 
     Raises
     ------
-    OverflowError
+    MagnitudeError
         If the value is finite but larger than any float64.
     """
     found = estimate(name, p, q, **options)
     if found.lower < found.value == math.inf and found.method.endswith("double range"):
-        raise OverflowError("the divergence is finite but larger than any float64; renyi holds its logarithm")
+        raise MagnitudeError("the divergence is finite but exceeds any float64; renyi holds its logarithm")
     return found.value
 
 
@@ -202,9 +203,11 @@ def _quadrature(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
         ):
             if singular and law.underflows and (other * here)[log_law == _LOG_TINY].sum() > 1e-300:
                 clipped[0] = True
-        noise = dp * _ULPS * (1 + np.where(dp > 0, np.abs(lp), 0)) + dq * _ULPS * (
-            1 + np.where(dq > 0, np.abs(lq), 0)
+        off_p, off_q = (
+            _ULPS * (1 + np.where(dens > 0, np.abs(log), 0)) for dens, log in ((dens_p, lp), (dens_q, lq))
         )
+        # The first order of a rounded log-density, and the second: all there is where p and q round alike.
+        noise = dp * off_p + dq * off_q + dens_p * off_p**2 + dens_q * off_q**2
         rows = [g, dens_p, dens_q, noise, dp, dq]
         return np.stack([*rows, np.sign(dens_p - dens_q)] if what.kinks else rows)
 

@@ -8,7 +8,7 @@ from typing import Any
 from divergences._dispatch import is_distribution
 from divergences._evaluate import Rows, divergence, measured
 from divergences._fdiv import _of_laws, kl
-from transport.internal import Array
+from transport.internal import Array, MagnitudeError
 
 
 def chi2(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
@@ -18,7 +18,7 @@ def chi2(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> A
 
     Raises
     ------
-    OverflowError
+    MagnitudeError
         If the value is finite but larger than any float64: take ``renyi(p, q, 2)``, which is
         ``log(1 + chi2)``.
 
@@ -130,7 +130,7 @@ def _without_overflow(rows: Rows, value: Array, rise: float, factor: float) -> A
     log = _log_affinity(rows, rise)
     finite = infinite & xp.isfinite(log)
     if bool(xp.any(finite & (log - math.log(abs(factor)) > 709.78))):
-        raise OverflowError(
+        raise MagnitudeError(
             "the divergence is finite but larger than any float64; renyi(p, q, order) holds its logarithm"
         )
     again = xp.exp(xp.where(finite, log - math.log(abs(factor)), xp.zeros_like(log)))

@@ -7,7 +7,15 @@ from typing import Any
 
 from divergences._dispatch import is_distribution
 from transport import PointCloud, solve, wasserstein_1d
-from transport.internal import Array, as_points, as_weights, check_choice, check_exponent, namespace
+from transport.internal import (
+    Array,
+    MagnitudeError,
+    as_points,
+    as_weights,
+    check_choice,
+    check_exponent,
+    namespace,
+)
 
 _METRICS = ("euclidean", "cityblock", "chebyshev")
 
@@ -85,7 +93,7 @@ def wasserstein(
     value = solve(PointCloud(x / unit, y / unit, cost, power=p), a, b).value
     result = unit * max(0.0, value) ** (1.0 / p)
     if math.isinf(result):
-        raise OverflowError("the distance is larger than any float64; divide x and y by their largest entry")
+        raise MagnitudeError("the distance is larger than any float64; divide x and y by their largest entry")
     return result
 
 

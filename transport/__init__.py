@@ -11,6 +11,7 @@ from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
 from transport._solver.base import Coupling, Progress, Solver
+from transport._solver.exact import Exact
 from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, InfeasibleError
 
@@ -19,6 +20,7 @@ __all__ = [
     "ConvergenceError",
     "Coupling",
     "Critic",
+    "Exact",
     "ExactCertificate",
     "FittedCritic",
     "Grid",

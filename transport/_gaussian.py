@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transport.internal import as_float64, namespace, require_finite, to_numpy
+from transport.internal import MagnitudeError, as_float64, namespace, require_finite, to_numpy
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -65,7 +65,7 @@ def bures_wasserstein(mean_p: Any, cov_p: Any, mean_q: Any, cov_q: Any) -> float
     between_shapes = math.ldexp(_bures(np.ldexp(a, -2 * half), np.ldexp(b, -2 * half)), half)
     value = math.hypot(between_means, between_shapes)
     if math.isinf(value):
-        raise OverflowError("the distance is larger than any float64; measure in a larger unit")
+        raise MagnitudeError("the distance is larger than any float64; measure in a larger unit")
     return value
 
 

@@ -9,6 +9,7 @@ import array_api_compat as aac
 
 from transport.internal import (
     Array,
+    MagnitudeError,
     as_points,
     as_weights,
     check_exponent,
@@ -69,7 +70,7 @@ def wasserstein_1d(
         those of a probability.
     TypeError
         Masked, complex or object arrays.
-    OverflowError
+    MagnitudeError
         If the distance is larger than any float64.
 
     Notes
@@ -95,7 +96,7 @@ def wasserstein_1d(
     unit, s = kernels("transport", xp).line_cost(x, y, a, b, p, xp=xp)
     value = unit * (s if p == 1.0 else 1.0 if p == math.inf else s ** (1.0 / p)) / shrink
     if math.isinf(value):
-        raise OverflowError("the distance is larger than any float64; divide x and y by their largest entry")
+        raise MagnitudeError("the distance is larger than any float64; divide x and y by their largest entry")
     return value
 
 

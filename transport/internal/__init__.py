@@ -1,6 +1,6 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
-from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve
+from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve, MagnitudeError
 from transport.internal._namespace import (
     Array,
     is_numpy,
@@ -26,6 +26,7 @@ __all__ = [
     "ConvergenceError",
     "InfeasibleError",
     "InterruptedSolve",
+    "MagnitudeError",
     "as_float64",
     "as_points",
     "as_weights",

@@ -31,6 +31,10 @@ class InterruptedSolve(ConvergenceError, KeyboardInterrupt):
     """Ctrl-C during a solve: a KeyboardInterrupt that still carries the certified interval."""
 
 
+class MagnitudeError(OverflowError, ValueError):
+    """The answer is finite but larger than any float64: change the unit of the data."""
+
+
 class InfeasibleError(ValueError):
     """Forbidden arcs leave some mass with nowhere to go.
 
