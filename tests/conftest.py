@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import array_api_strict
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# A runner started in the background ignores Ctrl-C, and its children would too: the tests need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
