@@ -85,6 +85,17 @@ def explain(args: Any) -> int:
 
 def train(args: Any) -> int:
     """Train, evaluate, draw, save; again and again until the steps are made."""
+    try:
+        return _train(args)
+    except KeyboardInterrupt:  # outside the steps, which `fit` guards: before them, or between two slices
+        if (Path(args.out) / _CHECKPOINT).exists():
+            print("interrupted; go on with the same command and --resume", flush=True)
+        else:
+            print("interrupted before the first step; nothing is kept", flush=True)
+        return 130
+
+
+def _train(args: Any) -> int:
     from generative._fit import Run, fit
     from generative._plots import pyplot
     from generative._presets import build, in_units, prepared

@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -212,26 +211,58 @@ def test_interrupt_saves_and_resume_goes_on(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "generative", "train", "gan", "--data", "ring", "--out", str(out)]
     process = subprocess.Popen(
-        [*command, "--steps", "1000000", "--batch-size", "16"],
+        [*command, "--steps", "2000", "--batch-size", "16"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    process.stdout.readline()  # "gan on ring": the loop begins
-    time.sleep(1.0)
+    assert process.stderr.readline().startswith("step 100/2000"), "the first measurement: it is training"
     process.send_signal(signal.SIGINT)
     said, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert "Traceback" not in err
     assert "--resume" in said
-    with np.load(out / "checkpoint.npz", allow_pickle=False) as saved:
-        meta = json.loads(saved["meta"].tobytes())["meta"]
-    assert meta["status"] == "interrupted"
-    reached = meta["step"]
+    reached = _saved(out)["step"]
+    assert 100 <= reached < 2000
     again = ["train", "gan", "--data", "ring", "--out", out, "--resume", "--steps", reached + 10]
     assert cli(*again) == 0
+    assert _saved(out)["step"] == reached + 10
+
+
+def _saved(out):
     with np.load(out / "checkpoint.npz", allow_pickle=False) as saved:
-        assert json.loads(saved["meta"].tobytes())["meta"]["step"] == reached + 10
+        return json.loads(saved["meta"].tobytes())["meta"]
+
+
+def _interrupting(calls):
+    """A function that interrupts at its last call of ``calls``."""
+    count = iter(range(calls, 0, -1))
+
+    def call(*args, **options):
+        if next(count) == 1:
+            raise KeyboardInterrupt
+
+    return call
+
+
+def test_interrupts_outside_the_steps(tmp_path, capsys, monkeypatch):
+    """In set-up there is nothing to keep and the command can be given again; between slices all is kept."""
+    command = ["train", "gan", "--data", "ring", "--out", tmp_path, "--steps", "150", "--batch-size", "8"]
+    with monkeypatch.context() as patch:
+        patch.setattr(_presets, "build", _interrupting(1))
+        assert cli(*command) == 130
+    said = capsys.readouterr()
+    assert said.out == "interrupted before the first step; nothing is kept\n"
+    assert said.err == ""
+    with monkeypatch.context() as patch:
+        patch.setattr("generative.__main__._draw", _interrupting(1))
+        assert cli(*command) == 130
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "interrupted; go on with the same command and --resume"
+    assert _saved(tmp_path)["step"] == 100
+    assert cli(*command, "--resume") == 0
+    assert _saved(tmp_path)["step"] == 150
 
 
 def test_divergence_is_an_error_that_says_so(tmp_path, capsys, monkeypatch):
