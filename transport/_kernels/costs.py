@@ -9,8 +9,9 @@ import math
 import numpy as np
 from numba import njit
 
+from transport._kernels.vector import fmin, least_difference
+
 _jit = njit(cache=True, nogil=True)
-_jit_min = njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 
 
 @_jit
@@ -24,10 +25,10 @@ def scan_costs(c):
         ok = True
         for j in range(m):
             v = abs(c[i, j])
-            row = max(row, v)
+            row = fmin(row, -v)
             ok &= v < np.inf
         if ok:
-            largest = max(largest, row)
+            largest = max(largest, -row)
             continue
         for j in range(m):
             v = c[i, j]
@@ -40,14 +41,13 @@ def scan_costs(c):
     return largest, forbidden, -1
 
 
-@_jit_min
+@_jit
 def _lower_rows(c, f, g):
     n, m = c.shape
     for i in range(n):
         fi = f[i]
         for j in range(m):
-            v = c[i, j] - fi
-            g[j] = min(g[j], v)
+            g[j] = fmin(g[j], c[i, j] - fi)
 
 
 def c_transform_matrix(c, f):
@@ -62,11 +62,7 @@ def row_transform_matrix(c, g, rows):
     """f_i = min_j c_ij - g_j for the given rows, before rounding down; shape (k,)."""
     out = np.empty(rows.shape[0])
     for k in range(rows.shape[0]):
-        i = rows[k]
-        best = np.inf
-        for j in range(c.shape[1]):
-            best = min(best, c[i, j] - g[j])
-        out[k] = best
+        out[k] = least_difference(c[rows[k]], g)
     return out
 
 

