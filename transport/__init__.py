@@ -1,5 +1,6 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
+from transport._callable import FunctionCost
 from transport._colour import palette, transfer_colours
 from transport._critic import Bound, Critic, FittedCritic, InfConvolution, certify_critic, coupling_bound
 from transport._critic_fit import critic
@@ -23,6 +24,7 @@ __all__ = [
     "Exact",
     "ExactCertificate",
     "FittedCritic",
+    "FunctionCost",
     "Grid",
     "InfConvolution",
     "InfeasibleError",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transport._callable import FunctionCost
 from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree
 from transport._tiles import Tiles, index
@@ -23,8 +24,9 @@ class PointCloud:
     ----------
     x : array, shape (n, d) or (n,)
     y : array, shape (m, d) or (m,)
-    cost : {"sqeuclidean", "euclidean", "cityblock", "chebyshev"}
-        Names as in `scipy.spatial.distance`; "sqeuclidean" is "euclidean" with power 2.
+    cost : {"sqeuclidean", "euclidean", "cityblock", "chebyshev"} or callable
+        Names as in `scipy.spatial.distance`; "sqeuclidean" is "euclidean" with power 2. A function of two
+        blocks of points makes this a `FunctionCost`.
     power : float
         Exponent > 0 on the distance (keyword only).
 
@@ -42,6 +44,12 @@ class PointCloud:
     """
 
     has_forbidden = False
+
+    def __new__(cls, x: Any = None, y: Any = None, cost: Any = "sqeuclidean", **options: Any) -> Any:
+        """A `FunctionCost` where ``cost`` is a function."""
+        if cls is PointCloud and callable(cost):
+            return FunctionCost(x, y, cost, **options)
+        return super().__new__(cls)
 
     def __init__(self, x: Any, y: Any, cost: str = "sqeuclidean", *, power: float = 1.0) -> None:
         check_choice(cost, "cost", ("sqeuclidean", *METRICS))

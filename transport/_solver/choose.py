@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.memory import require
 
-METHODS = ("auto", "line", "points", "matrix")
+METHODS = ("auto", "line", "points", "matrix", "blocks")
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
+
+BLOCK_NODE_BYTES = 4000  # three vectors of 32 for each node and side, and the costs remembered
 
 
 def choose(problem: Problem, method: str) -> tuple[str, str]:
@@ -18,9 +21,10 @@ def choose(problem: Problem, method: str) -> tuple[str, str]:
     """
     method, reason = _choose(problem, method)
     n, m = problem.shape
-    if method == "points":
-        require(NODE_BYTES * (n + m), f"solving {n} x {m} points", "thin out or cluster the points")
-    elif method == "matrix" and isinstance(problem.cost, PointCloud):
+    if method in ("points", "blocks"):
+        bytes_ = NODE_BYTES if method == "points" else BLOCK_NODE_BYTES
+        require(bytes_ * (n + m), f"solving {n} x {m} points", "thin out or cluster the points")
+    elif method == "matrix" and not isinstance(problem.cost, Matrix):
         require(8 * n * m, f"the cost matrix of {n} x {m} points", "leave method='auto': it stores no matrix")
     return method, reason
 
@@ -36,8 +40,10 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         return method, "asked for"
     if problem.is_one_dimensional:
         return "line", "points on a line, convex cost: the sorted coupling is optimal"
-    if not isinstance(cost, PointCloud):
+    if isinstance(cost, Matrix):
         return "matrix", "a stored cost matrix"
     if n * m <= FEW:
         return "matrix", f"{n} x {m} costs: few enough to store"
+    if not isinstance(cost, PointCloud):
+        return "blocks", f"{n} x {m} costs by a function: evaluated in strips, never stored"
     return "points", f"{n} x {m} points in dimension {cost.dim}: never stored"

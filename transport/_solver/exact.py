@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solution import Solution, Status
 from transport._solver.base import Coupling
+from transport._solver.blocks import BlockOracle
 from transport._solver.choose import METHODS, choose
 from transport._solver.columns import Simplex, Stranded, generate_columns
 from transport._solver.geometric import GeometricOracle, lay_out
@@ -25,6 +26,7 @@ from transport._solver.small import solve_small
 from transport._solver.trees import Work
 from transport.internal import InfeasibleError, check_choice, to_numpy
 
+AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle
 AT_ONCE = 1 << 18  # entries; also the most pivots such a call may take
 
 
@@ -37,9 +39,10 @@ class Exact:
 
     Parameters
     ----------
-    method : {"auto", "line", "points", "matrix"}
+    method : {"auto", "line", "points", "matrix", "blocks"}
         How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
-        what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does.
+        what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does;
+        "blocks" evaluates any cost anew in every round, a strip at a time.
 
     warm : Solution, optional
         An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
@@ -132,7 +135,7 @@ def _solve(state: State) -> Slices[None]:
     if state.method == "line":
         state.coupling = sorted_coupling(state.problem)
         return
-    oracle: MatrixOracle | GeometricOracle
+    oracle: AnyOracle
     if state.method == "points":
         cloud = state.problem.cost
         assert isinstance(cloud, PointCloud)
@@ -140,19 +143,31 @@ def _solve(state: State) -> Slices[None]:
         a, b = oracle.x.mass, oracle.y.mass
     else:
         a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
-        oracle = _matrix_oracle(state, (a, b))
-        if _at_once(state, oracle):
-            return
-        if state.coupling is not None:  # out of budget: this is the answer unless there is more
+        if state.method == "blocks":
+            oracle = yield from _block_oracle(state)
+        else:
+            oracle = _matrix_oracle(state, (a, b))
+            if _at_once(state, oracle):
+                return
+            if state.coupling is not None:  # out of budget: this is the answer unless there is more
+                yield
+                state.coupling = None
             yield
-            state.coupling = None
-        yield
     state.work.stage = "building the shortlist"
     start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
     if isinstance(oracle, GeometricOracle):
         state.core = yield from oracle.polish(state.core)
+
+
+def _block_oracle(state: State) -> Slices[BlockOracle]:
+    """Any cost, after a first look at all its entries."""
+    state.work.stage = "looking at all costs"
+    oracle = BlockOracle(state.problem.cost, state.sources, state.sinks)
+    yield from oracle.survey()
+    state.unit = math.ldexp(1.0, oracle.exponent)
+    return oracle
 
 
 def _at_once(state: State, oracle: MatrixOracle) -> bool:
@@ -179,14 +194,14 @@ def _warm_g(state: State, warm: Solution) -> np.ndarray:
     return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
 
 
-def _warm_start(state: State, warm: Solution, oracle: MatrixOracle | GeometricOracle) -> Slices[Start]:
+def _warm_start(state: State, warm: Solution, oracle: AnyOracle) -> Slices[Start]:
     """The shortlist for the old potentials and the old plan's arcs; the core builds a basis from them."""
     place_i, place_j = (np.full(k, -1) for k in state.problem.shape)
     place_i[state.sources], place_j[state.sinks] = np.arange(len(state.sources)), np.arange(len(state.sinks))
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
-    if isinstance(oracle, MatrixOracle):
+    if not isinstance(oracle, GeometricOracle):
         return (yield from oracle.restart(_warm_g(state, warm), arcs))
     f = np.ascontiguousarray(to_numpy(warm.potentials.f)[state.sources]) / state.unit
     return (yield from oracle.restart(f, arcs))
