@@ -29,6 +29,7 @@ PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
 STEP = 2  # kd depths between levels
 CHILDREN = 2.2  # smallest mean number of points in a cluster
+DROWNED = 2.0**14  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
 _EPS = 2.0**-52
 
 Basis: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -186,7 +187,7 @@ class GeometricOracle:
         rows, cols, flow = core.flows()
         f, g = core.potentials()
         value = np.dot(self.costs(rows, cols), flow.astype(float))
-        if np.dot(np.abs(f[rows]) + np.abs(g[cols]), flow.astype(float)) <= 1e3 * value:
+        if np.dot(np.abs(f[rows]) + np.abs(g[cols]), flow.astype(float)) <= DROWNED * value:
             return core
         self.work.stage = "polishing"
         shortlist = yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)
