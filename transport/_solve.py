@@ -16,6 +16,7 @@ from transport._cost import Cost, Matrix
 from transport._problem import Problem
 from transport._solution import Arcs, Potentials, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, run
+from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
     ConvergenceError,
     InterruptedSolve,
@@ -49,9 +50,10 @@ def solve(
 
     Parameters
     ----------
-    cost : array, shape (n, m), or PointCloud
+    cost : array, shape (n, m), scipy sparse matrix or array, or PointCloud
         C_ij, any sign; +inf forbids the arc. Arrays of any array-API library; on a GPU the solve itself
-        runs on the host and the answer goes back.
+        runs on the host and the answer goes back. Of a sparse matrix the stored entries are the allowed
+        arcs (explicit zeros cost 0, duplicates are summed), the missing ones are forbidden.
     a : array, shape (n,), optional
         Source masses >= 0, uniform by default. Any positive total, equal to that of ``b``.
     b : array, shape (m,), optional
@@ -137,6 +139,8 @@ def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:
 
 def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
     """The validated problem, and an array telling on which library and device to answer."""
+    if is_sparse(cost):
+        cost = SparseMatrix.from_scipy(cost)
     if hasattr(cost, "c_transform"):
         kernel: Cost = cost
         like = next((w for w in (a, b) if aac.is_array_api_obj(w)), getattr(cost, "like", None))

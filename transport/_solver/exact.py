@@ -23,10 +23,12 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Slices, Start
 from transport._solver.small import solve_small
+from transport._solver.sparse import SparseOracle
 from transport._solver.trees import Work
+from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice, to_numpy
 
-AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle
+AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOracle
 AT_ONCE = 1 << 18  # entries; also the most pivots such a call may take
 
 
@@ -39,10 +41,10 @@ class Exact:
 
     Parameters
     ----------
-    method : {"auto", "line", "points", "matrix", "blocks"}
+    method : {"auto", "line", "points", "matrix", "blocks", "sparse"}
         How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
         what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does;
-        "blocks" evaluates any cost anew in every round, a strip at a time.
+        "blocks" evaluates any cost anew in every round, a strip at a time; "sparse" looks at stored arcs only.
 
     warm : Solution, optional
         An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
@@ -145,6 +147,11 @@ def _solve(state: State) -> Slices[None]:
         a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
         if state.method == "blocks":
             oracle = yield from _block_oracle(state)
+        elif state.method == "sparse":
+            sparse = state.problem.cost
+            assert isinstance(sparse, SparseMatrix)
+            oracle = SparseOracle(sparse.restrict(state.sources, state.sinks))
+            state.unit = math.ldexp(1.0, oracle.exponent)
         else:
             oracle = _matrix_oracle(state, (a, b))
             if _at_once(state, oracle):

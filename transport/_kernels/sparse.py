@@ -1,0 +1,134 @@
+"""Scans of the stored entries of a sparse cost in CSR form (numba); ids are places in ``data``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_jit = njit(cache=True, nogil=True)
+EPS8 = 8 * 2.0**-52
+
+
+@_jit
+def _insert(vals, ids, count, r, e):
+    """Put (r, e) into the ascending ``vals``, first come first where they tie; returns the new count."""
+    k = vals.shape[0]
+    if count < k:
+        q = count
+        count += 1
+    elif r < vals[k - 1]:
+        q = k - 1
+    else:
+        return count
+    while q > 0 and vals[q - 1] > r:
+        vals[q] = vals[q - 1]
+        ids[q] = ids[q - 1]
+        q -= 1
+    vals[q] = r
+    ids[q] = e
+    return count
+
+
+@_jit
+def lower_columns(indptr, col, data, f, g):
+    """g_j = min(g_j, c_ij - f_i) over the stored entries, in place."""
+    for i in range(f.shape[0]):
+        for e in range(indptr[i], indptr[i + 1]):
+            g[col[e]] = min(g[col[e]], data[e] - f[i])
+
+
+@_jit
+def lower_rows(indptr, col, data, g, rows):
+    """min_j c_ij - g_j over the stored entries of the given rows, +inf where there is none."""
+    out = np.full(rows.shape[0], np.inf)
+    for k in range(rows.shape[0]):
+        for e in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            out[k] = min(out[k], data[e] - g[col[e]])
+    return out
+
+
+@_jit
+def look_up(indptr, col, data, rows, cols):
+    """c[rows, cols], +inf where nothing is stored; cheapest if the queries ascend within rows."""
+    out = np.full(rows.shape[0], np.inf)
+    row = -1
+    low = 0
+    for k in range(rows.shape[0]):
+        if rows[k] != row or col[min(low, col.shape[0] - 1)] > cols[k]:
+            row = rows[k]
+            low = indptr[row]
+        high = indptr[row + 1]
+        step = 1
+        while low + step < high and col[low + step] < cols[k]:
+            low += step
+            step += step
+        high = min(high, low + step + 1)
+        while low < high:
+            mid = (low + high) // 2
+            if col[mid] < cols[k]:
+                low = mid + 1
+            else:
+                high = mid
+        if low < indptr[row + 1] and col[low] == cols[k]:
+            out[k] = data[low]
+    return out
+
+
+@_jit
+def scatter(indptr, col, data, rows, place, out):
+    """out[k, place[j]] = c[rows[k], j] for the stored entries of columns with place[j] >= 0."""
+    for k in range(rows.shape[0]):
+        for e in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            j = place[col[e]]
+            if j >= 0:
+                out[k, j] = data[e]
+
+
+@_jit
+def nearest_in_rows(indptr, col, data, g, ids, vals):
+    """The k = ids.shape[1] smallest c_ij - g_j of every row, ascending; returns how many there are."""
+    n = ids.shape[0]
+    count = np.zeros(n, np.int64)
+    for i in range(n):
+        for e in range(indptr[i], indptr[i + 1]):
+            count[i] = _insert(vals[i], ids[i], count[i], data[e] - g[col[e]], e)
+    return count
+
+
+@_jit
+def nearest_in_cols(indptr, col, data, f, ids, vals):
+    """The k = ids.shape[1] smallest c_ij - f_i of every column, ascending; returns how many there are."""
+    count = np.zeros(ids.shape[0], np.int64)
+    for i in range(f.shape[0]):
+        for e in range(indptr[i], indptr[i + 1]):
+            j = col[e]
+            count[j] = _insert(vals[j], ids[j], count[j], data[e] - f[i], e)
+    return count
+
+
+@_jit
+def price_rows(indptr, col, data, f, g, start, stop, ids, count):
+    """Rows start:stop: the p = ids.shape[1] most violated entries, c_ij - f_i - g_j < -tolerance of the arc."""
+    vals = np.empty(ids.shape[1])
+    for i in range(start, stop):
+        k = 0
+        for e in range(indptr[i], indptr[i + 1]):
+            v = g[col[e]]
+            r = (data[e] - v) - f[i]
+            if r < 0.0 and r < -EPS8 * (abs(data[e]) + abs(v) + abs(f[i])):
+                k = _insert(vals, ids[i], k, r, e)
+        count[i] = k
+
+
+@_jit
+def crossing(indptr, col, data, f, g, sources, sinks, limit, start, stop, ids, count):
+    """Rows start:stop among ``sources``: the p cheapest c_ij - f_i - g_j <= limit into ``sinks``."""
+    vals = np.empty(ids.shape[1])
+    for i in range(start, stop):
+        k = 0
+        if sources[i]:
+            for e in range(indptr[i], indptr[i + 1]):
+                r = (data[e] - f[i]) - g[col[e]]
+                if sinks[col[e]] and r <= limit:
+                    k = _insert(vals, ids[i], k, r, e)
+        count[i] = k

@@ -1,0 +1,118 @@
+"""The pricing oracle of a sparse cost matrix: only stored arcs are ever looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.scan import scan
+from transport._sparse import SparseMatrix
+
+SHORTLIST = 10
+PER_ROW = 8
+FEW = 16  # arcs a node up to which all of them are the pool
+
+
+class SparseOracle:
+    """Prices the stored entries; the others do not exist.
+
+    Parameters
+    ----------
+    cost : SparseMatrix
+        Of the rows and columns that carry mass.
+    """
+
+    def __init__(self, cost: SparseMatrix) -> None:
+        self.exponent = 0  # costs are in units of 2^exponent
+        exponent = math.frexp(cost.magnitude)[1] - 1
+        if cost.magnitude > 0 and abs(exponent) > 400:  # sums must neither overflow nor underflow
+            self.exponent = exponent
+            cost = replace(cost, data=np.ldexp(cost.data, -exponent))
+        self.cost = cost
+        self._csr = cost.indptr, cost.col, cost.data
+        self.has_forbidden, self.magnitude = cost.has_forbidden, cost.magnitude
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        return self.cost.shape
+
+    def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """c[rows, cols], broadcast."""
+        from transport._kernels.sparse import scatter
+
+        if np.ndim(rows) == 1:
+            return self.cost.entries(rows, cols)
+        rows, cols = np.ravel(rows), np.ravel(cols)
+        place = np.full(self.shape[1], -1)
+        place[cols] = np.arange(len(cols))
+        out = np.full((len(rows), len(cols)), np.inf)
+        scatter(*self._csr, rows, place, out)
+        return out
+
+    def start(self) -> Slices[Start]:
+        """From the column minima: all arcs if they are few, else the 10 nearest of every row and column."""
+        from transport._kernels.sparse import lower_columns
+
+        g = np.full(self.shape[1], np.inf)
+        lower_columns(*self._csr, np.zeros(self.shape[0]), g)
+        return (yield from self._shortlist(np.where(g < np.inf, g, 0.0)))
+
+    def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
+        """From potentials and arcs of an earlier solution."""
+        start = yield from self._shortlist(g)
+        rows, cols = np.concatenate([start.rows, arcs[0]]), np.concatenate([start.cols, arcs[1]])
+        return Start(rows, cols, start.f, start.g)
+
+    def _shortlist(self, g: np.ndarray) -> Slices[Start]:
+        from transport._kernels import sparse as k
+
+        n, m = self.shape
+        ids, vals = np.zeros((n, SHORTLIST), np.int64), np.zeros((n, SHORTLIST))
+        count = k.nearest_in_rows(*self._csr, g, ids, vals)
+        f = np.where(count > 0, vals[:, 0], 0.0)
+        chosen = ids[np.arange(SHORTLIST) < count[:, None]]
+        yield
+        ids, vals = np.zeros((m, SHORTLIST), np.int64), np.zeros((m, SHORTLIST))
+        count = k.nearest_in_cols(*self._csr, f, ids, vals)
+        g = np.where(count > 0, vals[:, 0], 0.0)
+        chosen = np.concatenate([chosen, ids[np.arange(SHORTLIST) < count[:, None]]])
+        if len(self.cost.data) <= FEW * (n + m):
+            chosen = np.arange(len(self.cost.data))
+        yield
+        return Start(*self._arcs(chosen), f, g)
+
+    def _arcs(self, ids: np.ndarray) -> Arcs:
+        return np.searchsorted(self.cost.indptr, ids, side="right") - 1, self.cost.col[ids]
+
+    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
+        """One pass over the stored arcs; at most 8 a row."""
+        from transport._kernels import sparse as k
+
+        return (
+            yield from self._rows(
+                lambda i, j, ids, count: k.price_rows(*self._csr, f, g, i, j, ids, count),
+            )
+        )
+
+    def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
+        """One pass over the stored arcs of ``sources``."""
+        from transport._kernels import sparse as k
+
+        return (
+            yield from self._rows(
+                lambda i, j, ids, count: k.crossing(
+                    *self._csr, start.f, start.g, sources, sinks, limit, i, j, ids, count
+                )
+            )
+        )
+
+    def _rows(self, kernel: Callable[[int, int, np.ndarray, np.ndarray], object]) -> Slices[Arcs]:
+        n = self.shape[0]
+        ids, count = np.zeros((n, PER_ROW), np.int64), np.zeros(n, np.int64)
+        yield from scan(lambda i, j: kernel(i, j, ids, count), n, 4 * len(self.cost.data) // n + 1)
+        return self._arcs(ids[np.arange(PER_ROW) < count[:, None]])

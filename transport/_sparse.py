@@ -1,0 +1,139 @@
+"""A sparse cost matrix: stored entries are the allowed arcs, what is missing is forbidden."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from transport._cost import rounded_down
+from transport.internal import as_float64, namespace, to_numpy
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether ``x`` is a scipy (or cupyx) sparse matrix or array."""
+    return hasattr(x, "tocoo") and hasattr(x, "nnz")
+
+
+@dataclass(frozen=True, eq=False)
+class SparseMatrix:
+    """Costs in CSR form, columns ascending, none twice, all finite; everything else is +inf.
+
+    ``indptr`` and ``col`` are int64: arc e of row i, indptr[i] <= e < indptr[i + 1], goes to col[e].
+    """
+
+    indptr: np.ndarray
+    col: np.ndarray
+    data: np.ndarray
+    shape: tuple[int, int]
+
+    relative_error = 0.0
+
+    @classmethod
+    def from_scipy(cls, cost: Any) -> SparseMatrix:
+        """From any scipy format; duplicates are summed, explicit zeros kept, +inf entries dropped.
+
+        Raises
+        ------
+        ValueError
+            Not two-dimensional, empty, indices out of range, NaN or -inf.
+        TypeError
+            Entries that are not real numbers.
+        """
+        if len(cost.shape) != 2:
+            raise ValueError(f"cost has shape {tuple(cost.shape)}; it must be a matrix (n, m)")
+        if 0 in cost.shape:
+            raise ValueError(f"cost is empty, shape {tuple(cost.shape)}; a measure needs at least one atom")
+        if type(cost).__module__.startswith("cupyx"):
+            cost = cost.get()
+        if hasattr(cost, "check_format"):
+            cost.check_format(full_check=True)
+        csr = cost.tocsr()
+        data, _ = as_float64(csr.data, "cost.data", xp=namespace(csr.data))
+        if not csr.has_canonical_format:
+            csr = csr.copy()
+            csr.sum_duplicates()
+            data = csr.data.astype(np.float64)
+        indptr, col = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
+        data = np.ascontiguousarray(to_numpy(data))
+        keep = np.isfinite(data)
+        if not keep.all():
+            bad = np.flatnonzero(~keep & (data != math.inf))
+            if len(bad):
+                i = int(np.searchsorted(indptr, bad[0], side="right")) - 1
+                raise ValueError(
+                    f"cost[{i}, {col[bad[0]]}] is {data[bad[0]]}; "
+                    "costs must be numbers or +inf (a forbidden arc, like a missing one)"
+                )
+            kept = np.concatenate([[0], np.cumsum(keep)])
+            indptr, col, data = kept[indptr], col[keep], data[keep]
+        n, m = csr.shape
+        return cls(indptr, col, data, (int(n), int(m)))
+
+    def _csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.indptr, self.col, self.data
+
+    @property
+    def has_forbidden(self) -> bool:
+        """Whether some entry is missing."""
+        return len(self.data) < self.shape[0] * self.shape[1]
+
+    @cached_property
+    def magnitude(self) -> float:
+        """Largest stored |C_ij|."""
+        return float(np.abs(self.data).max(initial=0.0))
+
+    def entries(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """C[rows, cols], shape (k,)."""
+        from transport._kernels.sparse import look_up
+
+        return look_up(*self._csr(), rows, cols)
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """C[start:stop], shape (stop - start, m), dense."""
+        from transport._kernels.sparse import scatter
+
+        out = np.full((stop - start, self.shape[1]), np.inf)
+        scatter(*self._csr(), np.arange(start, stop), np.arange(self.shape[1]), out)
+        return out
+
+    def c_transform(self, f: np.ndarray) -> np.ndarray:
+        """g_j = min_i C_ij - f_i over the stored entries, rounded down; +inf where there is none."""
+        from transport._kernels.sparse import lower_columns
+
+        g = np.full(self.shape[1], np.inf)
+        lower_columns(*self._csr(), f, g)
+        return np.where(g == np.inf, g, rounded_down(g))
+
+    def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """f_i = min_j C_ij - g_j over the stored entries of the given rows, rounded down."""
+        from transport._kernels.sparse import lower_rows
+
+        f = lower_rows(*self._csr(), g, rows)
+        return np.where(f == np.inf, f, rounded_down(f))
+
+    def restrict(self, rows: np.ndarray, cols: np.ndarray) -> SparseMatrix:
+        """C[rows][:, cols], both ascending."""
+        if (len(rows), len(cols)) == self.shape:
+            return self
+        row_of = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+        place = np.full(self.shape[1], -1)
+        place[cols] = np.arange(len(cols))
+        wanted = np.zeros(self.shape[0], bool)
+        wanted[rows] = True
+        keep = wanted[row_of] & (place[self.col] >= 0)
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        indptr = np.concatenate([[0], kept[self.indptr[rows + 1]]])
+        return SparseMatrix(indptr, place[self.col[keep]], self.data[keep], (len(rows), len(cols)))
+
+    def transpose(self) -> SparseMatrix:
+        """C^T."""
+        from scipy.sparse import csr_array
+
+        csc = csr_array((self.data, self.col, self.indptr), shape=self.shape).tocsc()
+        csc.sort_indices()
+        n, m = self.shape
+        return SparseMatrix(csc.indptr.astype(np.int64), csc.indices.astype(np.int64), csc.data, (m, n))
