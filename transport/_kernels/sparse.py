@@ -108,7 +108,7 @@ def nearest_in_cols(indptr, col, data, f, ids, vals):
 
 @_jit
 def price_rows(indptr, col, data, f, g, start, stop, ids, count):
-    """Rows start:stop: the p = ids.shape[1] most violated entries, c_ij - f_i - g_j < -tolerance of the arc."""
+    """Rows start:stop: the p = ids.shape[1] most violated entries, c_ij - f_i - g_j < -tolerance."""
     vals = np.empty(ids.shape[1])
     for i in range(start, stop):
         k = 0

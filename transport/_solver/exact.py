@@ -44,7 +44,7 @@ class Exact:
     method : {"auto", "line", "points", "matrix", "blocks", "sparse"}
         How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
         what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does;
-        "blocks" evaluates any cost anew in every round, a strip at a time; "sparse" looks at stored arcs only.
+        "blocks" evaluates any cost anew in every round, a strip at a time; "sparse" knows stored arcs only.
 
     warm : Solution, optional
         An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
