@@ -22,14 +22,15 @@ from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Slices, Start
-from transport._solver.small import solve_small
 from transport._solver.sparse import SparseOracle
 from transport._solver.trees import Work
 from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice, to_numpy
 
 AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOracle
-AT_ONCE = 1 << 18  # entries; also the most pivots such a call may take
+AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
+NODES_AT_ONCE = 2048
+PIVOTS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -179,22 +180,23 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
 
 def _at_once(state: State, oracle: MatrixOracle) -> bool:
     """Small problems in one call; False if it was not one, or did not work out (the general path will)."""
-    c, (a, b) = oracle.values, oracle.masses
-    if oracle.has_forbidden or c.size > AT_ONCE:
+    c = oracle.values
+    if c.size > AT_ONCE or sum(c.shape) > NODES_AT_ONCE:
         return False
-    g = c.min(axis=0) if state.warm is None else _warm_g(state, state.warm)
-    masses = state.problem.a[state.sources], state.problem.b[state.sinks]
-    limit = min(state.work.budget, AT_ONCE)
-    shipped = solve_small(c, (a, b), masses, g=g, magnitude=oracle.magnitude, limit=limit)
-    if not shipped.done and shipped.pivots < state.work.budget:
+    from transport._kernels import simplex_dense as k
+
+    a, b = state.problem.a[state.sources], state.problem.b[state.sinks]
+    g = np.zeros(len(b)) if state.warm is None else _warm_g(state, state.warm)
+    limit = min(state.work.budget, PIVOTS_AT_ONCE)
+    code, pivots, rows, cols, mass, f, g = k.solve(c, *oracle.masses, a, b, g, limit)
+    if code == k.UNFIT or (code == k.LIMIT and pivots < state.work.budget):
         return False
-    state.work.spend(shipped.pivots)
-    state.work.rounds, state.work.arcs, state.work.stage = shipped.rounds, shipped.arcs, "pricing"
+    state.work.spend(pivots)
+    state.work.rounds, state.work.arcs, state.work.stage = 1, c.size, "pivoting"
     u, v = np.zeros(state.problem.shape[0]), np.zeros(state.problem.shape[1])
-    u[state.sources], v[state.sinks] = shipped.f * state.unit, shipped.g * state.unit
-    rows, cols = state.sources[shipped.rows], state.sinks[shipped.cols]
-    state.coupling = Coupling(rows, cols, shipped.mass, u, v)
-    return shipped.done
+    u[state.sources], v[state.sinks] = f * state.unit, g * state.unit
+    state.coupling = Coupling(state.sources[rows], state.sinks[cols], mass, u, v)
+    return bool(code == k.OPTIMAL)
 
 
 def _warm_g(state: State, warm: Solution) -> np.ndarray:

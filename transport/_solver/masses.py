@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 
@@ -15,16 +13,7 @@ def integer_masses(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray
     unit, and the difference of the totals (rounding) goes to the largest mass of the lighter side. The
     flows are recomputed from the floats on the final basis (`peel`), so the unit never shows.
     """
-    n, m = len(a), len(b)
-    if np.all(a == a[0]) and np.all(b == b[0]):
-        common = math.gcd(n, m)
-        return np.full(n, m // common, np.int64), np.full(m, n // common, np.int64)
-    shift = 61 - math.frexp(max(math.fsum(a), math.fsum(b)))[1]
-    left = np.maximum(np.rint(np.ldexp(a, shift)).astype(np.int64), 1)
-    right = np.maximum(np.rint(np.ldexp(b, shift)).astype(np.int64), 1)
-    excess = int(left.sum()) - int(right.sum())
-    if excess > 0:
-        right[right.argmax()] += excess
-    else:
-        left[left.argmax()] -= excess
+    from transport._kernels import masses
+
+    left, right = masses.integer_masses(a, b)
     return left, right

@@ -1,0 +1,57 @@
+"""Masses as integers (numba): ten times less than NumPy's overhead for a hundred of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from transport._kernels.certificate import scan_masses
+
+_jit = njit(cache=True, nogil=True)
+
+
+@_jit
+def _uniform(w):
+    for v in w:
+        if v != w[0]:
+            return False
+    return True
+
+
+@_jit
+def _units(w, shift):
+    out = np.empty(len(w), np.int64)
+    for i in range(len(w)):
+        out[i] = max(np.int64(np.rint(math.ldexp(w[i], shift))), 1)
+    return out
+
+
+@_jit
+def integer_masses(a, b):
+    """Positive masses in units of about 2^-60 of the total; see `transport._solver.masses`."""
+    n = len(a)
+    m = len(b)
+    if _uniform(a) and _uniform(b):
+        common = math.gcd(n, m)
+        left = np.empty(n, np.int64)
+        right = np.empty(m, np.int64)
+        left[:] = m // common
+        right[:] = n // common
+        return left, right
+    shift = 61 - math.frexp(max(scan_masses(a)[1], scan_masses(b)[1]))[1]
+    left = _units(a, shift)
+    right = _units(b, shift)
+    excess = np.int64(0)
+    for v in left:
+        excess += v
+    for v in right:
+        excess -= v
+    lighter = right if excess > 0 else left
+    heaviest = 0
+    for i in range(len(lighter)):
+        if lighter[i] > lighter[heaviest]:
+            heaviest = i
+    lighter[heaviest] += abs(excess)
+    return left, right
