@@ -14,10 +14,10 @@ _jit = njit(cache=True, nogil=True)
 
 @_jit
 def _uniform(w):
+    same = True
     for v in w:
-        if v != w[0]:
-            return False
-    return True
+        same &= v == w[0]
+    return same
 
 
 @_jit

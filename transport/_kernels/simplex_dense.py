@@ -171,7 +171,7 @@ def price(w, pi, i):
 @_jit
 def refresh(tree):
     """Potentials anew from the costs of the tree's arcs."""
-    src, parent, depth, thread, rthread, flow, pcost, pi = tree
+    src, parent, _, thread, _, _, pcost, pi = tree
     root = len(parent) - 1
     v = thread[root]
     while v != root:
@@ -278,7 +278,7 @@ def solve(c, units_a, units_b, a, b, g, limit):
 
 @_jit
 def fits(w, rows, cols, flows, a, largest):
-    """Whether everything is shipped, and no cost is out of all proportion to the usual ones (the lower quarter)."""
+    """Everything is shipped, and no cost is out of all proportion to the lower quarter of those used."""
     shipped = np.int64(0)
     usual = 0
     dwarfed = 0
