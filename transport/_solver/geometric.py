@@ -21,6 +21,7 @@ from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.rough import rough_start
 from transport._solver.trees import Work
 from transport._tiles import FittedTiles, Tiles, index
 
@@ -107,7 +108,8 @@ class GeometricOracle:
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
         if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
-            return Start(*(yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)))
+            start = Start(*(yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)))
+            return (yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work))
         below = max(self.shape)
         depth = int(np.log2(below / CHILDREN))
         depths = list(range(depth, 0, -STEP))

@@ -10,6 +10,7 @@ from transport._cost import row_blocks
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.levels import SMALLEST, Clusters, cluster
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.rough import rough_start
 from transport._solver.scan import scan
 from transport._solver.trees import Work
 
@@ -65,7 +66,8 @@ class MatrixOracle:
             if rows.telling and cols.telling:
                 return (yield from self._refined(rows, cols))
         g = c.min(axis=0)
-        return (yield from self._shortlist(np.where(np.isfinite(g), g, 0.0)))
+        start = yield from self._shortlist(np.where(np.isfinite(g), g, 0.0))
+        return (yield from rough_start(self, start, self.masses, self.work))
 
     def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
         """From potentials and arcs of an earlier solution: one pass, the 10 nearest of every row."""
