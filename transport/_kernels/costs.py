@@ -5,22 +5,39 @@ have no GPU twin; the tests hold them against SciPy's `cdist` and NumPy.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from transport._kernels.vector import fmin, least_difference
+from transport.internal import run_chunks
 
 _jit = njit(cache=True, nogil=True)
 
+CHUNK_ENTRIES = 1 << 20
+
+
+def _in_chunks(kernel: Callable[[int, int], Any], n: int, m: int) -> list[Any]:
+    """[kernel(start, stop) for fixed chunks of n rows of m entries], in their order, on all cores."""
+    size = max(1, CHUNK_ENTRIES // max(1, m))
+    parts: list[Any] = [None] * -(-n // size)
+
+    def task(first: int, last: int) -> None:
+        for q in range(first, last):
+            parts[q] = kernel(q * size, min(n, (q + 1) * size))
+
+    run_chunks(task, len(parts), slice_size=1)
+    return parts
+
 
 @_jit
-def scan_costs(c):
-    """(largest finite |c|, whether +inf occurs, flat index of the first NaN or -inf, or -1)."""
+def _scan_rows(c, start, stop):
     largest = 0.0
     forbidden = False
-    n, m = c.shape
-    for i in range(n):
+    m = c.shape[1]
+    for i in range(start, stop):
         row = 0.0
         ok = True
         for j in range(m):
@@ -41,20 +58,42 @@ def scan_costs(c):
     return largest, forbidden, -1
 
 
+def scan_costs(c: np.ndarray) -> tuple[float, bool, int]:
+    """(largest finite |c|, whether +inf occurs, flat index of the first NaN or -inf, or -1)."""
+    parts = _in_chunks(lambda i, j: _scan_rows(c, i, j), *c.shape)
+    bad = next((p[2] for p in parts if p[2] >= 0), -1)
+    return max(p[0] for p in parts), any(p[1] for p in parts), bad
+
+
 @_jit
-def _lower_rows(c, f, g):
-    n, m = c.shape
-    for i in range(n):
-        fi = f[i]
+def lower_rows(c, f, start, stop, g):
+    """g_j = min(g_j, min c_ij - f_i over rows start:stop); four rows at a time: g is read once for them."""
+    m = c.shape[1]
+    i = start
+    while i + 4 <= stop:
+        f0 = f[i]
+        f1 = f[i + 1]
+        f2 = f[i + 2]
+        f3 = f[i + 3]
         for j in range(m):
-            g[j] = fmin(g[j], c[i, j] - fi)
+            v = fmin(fmin(c[i, j] - f0, c[i + 1, j] - f1), fmin(c[i + 2, j] - f2, c[i + 3, j] - f3))
+            g[j] = fmin(g[j], v)
+        i += 4
+    for i in range(stop - (stop - start) % 4, stop):
+        f0 = f[i]
+        for j in range(m):
+            g[j] = fmin(g[j], c[i, j] - f0)
 
 
-def c_transform_matrix(c, f):
+def c_transform_matrix(c: np.ndarray, f: np.ndarray) -> np.ndarray:
     """g_j = min_i c_ij - f_i, before rounding down; shape (m,)."""
-    g = np.full(c.shape[1], np.inf)
-    _lower_rows(c, f, g)
-    return g
+
+    def part(start: int, stop: int) -> np.ndarray:
+        g = np.full(c.shape[1], np.inf)
+        lower_rows(c, f, start, stop, g)
+        return g
+
+    return np.minimum.reduce(_in_chunks(part, *c.shape))
 
 
 @_jit

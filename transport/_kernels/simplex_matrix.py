@@ -1,10 +1,9 @@
 """Scans of a stored cost matrix at memory speed: shortlists and pricing.
 
-Every scan first takes minima over blocks, in vector registers and four rows at a time (four chains of
-minima: one waits for itself, 14 ms against 6.5 for 4000^2 entries), and looks closer only at blocks that
-can hold an answer. For the k smallest of a row or column those are the blocks whose minimum is at most the
-k-th smallest block minimum. ``nnan`` and ``reassoc`` let the compiler vectorise the minima, which are the
-same in any order; +inf entries and potentials of -inf are fine.
+Every scan first takes minima over blocks, in vector registers and four rows at a time (5.3 ms for 4000^2
+entries against 8 for one: memory speed is 4), and looks closer only at blocks that can hold an answer. For
+the k smallest of a row or column those are the blocks whose minimum is at most the k-th smallest of the
+block minima. +inf entries and potentials of -inf are fine.
 """
 
 from __future__ import annotations
@@ -12,48 +11,45 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from transport._kernels.costs import lower_rows
+from transport._kernels.vector import fmin, least_difference
+
 _jit = njit(cache=True, nogil=True)
-_jit_min = njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})
 
 BLOCK = 32  # columns of a row
 PANEL = 16  # rows of a column
 EPS8 = 8 * 2.0**-52
 
 
-@_jit_min
-def _four_rows(c, g, i, low):
-    """low[r, b] = min c_ij - g_j over block b of row i + r, for r < 4."""
-    m = c.shape[1]
-    b = 0
-    for j0 in range(0, m, BLOCK):
-        low0 = np.inf
-        low1 = np.inf
-        low2 = np.inf
-        low3 = np.inf
-        for j in range(j0, min(m, j0 + BLOCK)):
-            v = g[j]
-            low0 = min(low0, c[i, j] - v)
-            low1 = min(low1, c[i + 1, j] - v)
-            low2 = min(low2, c[i + 2, j] - v)
-            low3 = min(low3, c[i + 3, j] - v)
-        low[0, b] = low0
-        low[1, b] = low1
-        low[2, b] = low2
-        low[3, b] = low3
-        b += 1
+@_jit
+def _least_four(x0, x1, x2, x3, g):
+    low0 = np.inf
+    low1 = np.inf
+    low2 = np.inf
+    low3 = np.inf
+    for j in range(len(g)):
+        v = g[j]
+        low0 = fmin(low0, x0[j] - v)
+        low1 = fmin(low1, x1[j] - v)
+        low2 = fmin(low2, x2[j] - v)
+        low3 = fmin(low3, x3[j] - v)
+    return low0, low1, low2, low3
 
 
-@_jit_min
-def _one_row(c, g, i, low):
-    """low[0, b] = min c_ij - g_j over block b of row i."""
+@_jit
+def _block_minima(c, g, i, stop, low):
+    """low[r, b] = min c_ij - g_j over block b of row i + r; for 4 rows, or 1 near ``stop``: returns which."""
+    rows = 4 if i + 4 <= stop else 1
     m = c.shape[1]
-    b = 0
-    for j0 in range(0, m, BLOCK):
-        low0 = np.inf
-        for j in range(j0, min(m, j0 + BLOCK)):
-            low0 = min(low0, c[i, j] - g[j])
-        low[0, b] = low0
-        b += 1
+    for b in range(low.shape[1]):
+        s = b * BLOCK
+        e = min(m, s + BLOCK)
+        if rows == 4:
+            x = _least_four(c[i, s:e], c[i + 1, s:e], c[i + 2, s:e], c[i + 3, s:e], g[s:e])
+            low[0, b], low[1, b], low[2, b], low[3, b] = x
+        else:
+            low[0, b] = least_difference(c[i, s:e], g[s:e])
+    return rows
 
 
 @_jit
@@ -84,11 +80,7 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
     which = np.empty(k, np.int64)
     i = start
     while i < stop:
-        rows = 4 if i + 4 <= stop else 1
-        if rows == 4:
-            _four_rows(c, g, i, low)
-        else:
-            _one_row(c, g, i, low)
+        rows = _block_minima(c, g, i, stop, low)
         for r in range(rows):
             bound = np.inf
             if blocks >= k:
@@ -109,33 +101,12 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
             i += 1
 
 
-@_jit_min
+@_jit
 def panel_minima(c, f, start, stop, low):
     """low[p, j] = min c_ij - f_i over the rows i of panel p, for panels start:stop."""
-    n, m = c.shape
+    low[start:stop] = np.inf
     for p in range(start, stop):
-        top = min(n, (p + 1) * PANEL)
-        i = p * PANEL
-        for j in range(m):
-            low[p, j] = np.inf
-        while i + 4 <= top:
-            f0 = f[i]
-            f1 = f[i + 1]
-            f2 = f[i + 2]
-            f3 = f[i + 3]
-            for j in range(m):
-                v = c[i, j] - f0
-                v = min(v, c[i + 1, j] - f1)
-                v = min(v, c[i + 2, j] - f2)
-                v = min(v, c[i + 3, j] - f3)
-                low[p, j] = min(low[p, j], v)
-            i += 4
-        while i < top:
-            f0 = f[i]
-            for j in range(m):
-                v = c[i, j] - f0
-                low[p, j] = min(low[p, j], v)
-            i += 1
+        lower_rows(c, f, p * PANEL, min(c.shape[0], (p + 1) * PANEL), low[p])
 
 
 @_jit
@@ -181,11 +152,7 @@ def price_rows(c, f, g, start, stop, cols, count):
     vals = np.empty(p)
     i = start
     while i < stop:
-        rows = 4 if i + 4 <= stop else 1
-        if rows == 4:
-            _four_rows(c, g, i, low)
-        else:
-            _one_row(c, g, i, low)
+        rows = _block_minima(c, g, i, stop, low)
         for r in range(rows):
             fi = f[i]
             k = 0

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from transport._cost import row_blocks
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.levels import SMALLEST, Clusters, cluster
 from transport._solver.pricing import Arcs, Slices, Start
@@ -65,7 +64,7 @@ class MatrixOracle:
             yield
             if rows.telling and cols.telling:
                 return (yield from self._refined(rows, cols))
-        g = c.min(axis=0)
+        g = (yield from self._panels(np.zeros(len(c)))).min(axis=0)
         start = yield from self._shortlist(np.where(np.isfinite(g), g, 0.0))
         return (yield from rough_start(self, start, self.masses, self.work))
 
@@ -85,6 +84,29 @@ class MatrixOracle:
         yield from scan(lambda i, j: k.nearest_in_rows(self.values, g, i, j, cols, near), n, m)
         return cols, near
 
+    def _transformed(self, f: np.ndarray, top: np.ndarray) -> Slices[np.ndarray]:
+        """min_q c[top[q]] - f[q], shape (m,)."""
+        from transport._kernels.costs import lower_rows
+
+        parts: list[np.ndarray] = []
+
+        def part(start: int, stop: int) -> None:
+            g = np.full(self.shape[1], np.inf)
+            lower_rows(self.values[top[start:stop]], f[start:stop], 0, stop - start, g)
+            parts.append(g)
+
+        yield from scan(part, len(top), self.shape[1])
+        return np.min(parts, axis=0)
+
+    def _panels(self, f: np.ndarray) -> Slices[np.ndarray]:
+        """Minima of c - f over panels of rows, shape (panels, m)."""
+        from transport._kernels import simplex_matrix as k
+
+        c = self.values
+        low = np.empty((-(-len(c) // k.PANEL), c.shape[1]))
+        yield from scan(lambda i, j: k.panel_minima(c, f, i, j, low), len(low), k.PANEL * c.shape[1])
+        return low
+
     def _shortlist(self, g: np.ndarray) -> Slices[Start]:
         """Row minima of c - g, column minima of c - f; the 10 nearest of every row and column."""
         from transport._kernels import simplex_matrix as k
@@ -95,7 +117,8 @@ class MatrixOracle:
         f = np.where(np.isfinite(in_row[:, 0]), in_row[:, 0], 0.0)
         rows = np.zeros((m, min(SHORTLIST, n)), np.int64)
         in_col = np.empty(rows.shape)
-        yield from scan(lambda i, j: k.nearest_in_cols(c, f, i, j, rows, in_col), m, n, align=k.CHUNK)
+        low = yield from self._panels(f)
+        yield from scan(lambda i, j: k.nearest_in_cols(c, f, low, i, j, rows, in_col), m, n)
         g = np.where(np.isfinite(in_col[:, 0]), in_col[:, 0], 0.0)
         source = np.concatenate([np.repeat(np.arange(n), cols.shape[1]), rows.ravel()])
         sink = np.concatenate([cols.ravel(), np.repeat(np.arange(m), rows.shape[1])])
@@ -123,10 +146,7 @@ class MatrixOracle:
         t, j, flow = split_flow(c, False, cols, i, c[i, top], flow, y.starts, y.members, b)
         i = i[t]
         yield
-        g = np.full(c.shape[1], np.inf)
-        for s, e in row_blocks(len(f), len(g)):
-            np.minimum(g, (c[x.representative[s:e]] - f[s:e, None]).min(axis=0), out=g)
-            yield
+        g = yield from self._transformed(f, x.representative)
         start = yield from self._shortlist(g)
         source, sink = np.concatenate([start.rows, i]), np.concatenate([start.cols, j])
         return Start(source, sink, start.f, start.g, (i, j, flow))

@@ -1,0 +1,169 @@
+"""Rough masses as a start, and the scans of a matrix against plain sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import transport as tp
+from transport._kernels import simplex_matrix as k
+from transport._solver import rough
+from transport._solver.columns import Simplex
+from transport._solver.masses import integer_masses
+from transport._solver.matrix import MatrixOracle
+from transport._solver.trees import Work
+
+
+def drained(slices):
+    while True:
+        try:
+            next(slices)
+        except StopIteration as stop:
+            return stop.value
+
+
+@given(st.lists(st.integers(1, 2**52), min_size=1, max_size=50), st.integers(1, 500))
+def test_rounded_masses_add_up_and_are_off_by_less_than_a_unit(masses, units):
+    mass = np.array(masses)
+    out = rough.rounded(mass, units)
+    assert out.sum() == units
+    assert out.min() >= 0
+    exact = [m * units / sum(masses) for m in masses]
+    assert np.all(np.abs(out - exact) < 1 + 1e-6)
+
+
+def test_ties_are_rounded_up_from_the_left():
+    assert rough.rounded(np.array([7, 7, 7, 7]), 6).tolist() == [2, 2, 1, 1]
+
+
+def instances():
+    rng = np.random.default_rng(4)
+    n = 520
+    x, y = rng.random((n, 9)), rng.random((n, 9))
+    far = ((x[:, None] - y) ** 2).sum(axis=2)
+    even = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+    yield "cube", far, *even
+    yield "independent", rng.random((n, n)), *even
+    yield "ties", rng.integers(0, 6, (n, n)).astype(float), *even
+    yield "heavy tails", far, rng.dirichlet(np.full(n, 0.05)), rng.dirichlet(np.full(n, 0.05))
+    one = np.full(n, 1e-13)
+    one[7] = 1.0
+    yield "all on one", far, one / one.sum(), even[1]
+    wide = rng.random((150, 4 * n))
+    yield "few to many", wide, rng.dirichlet(np.ones(150)), rng.dirichlet(np.ones(4 * n))
+    yield "offset", far + 1e9 * rng.random((n, 1)), *even
+    yield "giants", np.where(rng.random((n, n)) < 0.2, 1e32, far), *even
+
+
+@pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*i[1:], id=i[0]) for i in instances()])
+def test_the_start_does_not_change_the_optimum(c, a, b, monkeypatch):
+    b = b * (a.sum() / b.sum())
+    sol = tp.solve(c, a, b)
+    monkeypatch.setattr(rough, "UNITS", ())
+    cold = tp.solve(c, a, b)
+    assert sol.gap <= 1e-12 * np.abs(c[sol.arcs.rows, sol.arcs.cols]).max()
+    assert sol.value == pytest.approx(cold.value, rel=1e-12, abs=1e-15)
+
+
+def test_tiles_start_from_rough_masses_too(monkeypatch):
+    rng = np.random.default_rng(5)
+    n = 560
+    cost = tp.PointCloud(rng.standard_normal((n, 30)), rng.standard_normal((n, 30)))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+    sol = tp.solve(cost, a, b)
+    assert sol.gap <= 1e-12 * sol.value
+    monkeypatch.setattr(rough, "UNITS", ())
+    cold = tp.solve(cost, a, b)
+    assert sol.value == pytest.approx(cold.value, rel=1e-12)
+    assert sol.n_iter != cold.n_iter  # it was used
+
+
+def test_few_pivots_are_left_for_the_masses_as_given():
+    """Potentials that were lost on the way, also those of nodes rounded to 0, would cost a cold start."""
+    rng = np.random.default_rng(6)
+    n = 700
+    c = rng.random((n, n))
+    masses = integer_masses(rng.dirichlet(np.full(n, 0.3)), rng.dirichlet(np.full(n, 0.3)))
+    work = Work(budget=10**9)
+    oracle = MatrixOracle(c, masses, work, magnitude=1.0)
+    cold = drained(oracle._shortlist(c.min(axis=0)))
+    warm = drained(rough.rough_start(oracle, cold, masses, work))
+    pivots = []
+    for start in (cold, warm):
+        core = Simplex(oracle, *masses, start, work)
+        drained(core.build_basis())
+        before = work.pivots
+        drained(core.optimise())
+        pivots.append(work.pivots - before)
+    assert pivots[1] < 0.25 * pivots[0]
+
+
+@pytest.mark.parametrize("kind", ["assignment", "forbidden", "giants", "small"])
+def test_where_it_cannot_help_the_start_is_left_alone(kind):
+    rng = np.random.default_rng(7)
+    n = 20 if kind == "small" else 400
+    c = rng.random((n, n))
+    if kind in ("forbidden", "giants"):
+        c[rng.random((n, n)) < 0.1] = np.inf if kind == "forbidden" else 1e40
+    weights = np.full(n, 1 / n) if kind == "assignment" else rng.dirichlet(np.ones(n))
+    masses = integer_masses(weights, weights[::-1].copy())
+    finite = float(c[np.isfinite(c)].max())
+    oracle = MatrixOracle(c, masses, Work(10**9), has_forbidden=kind == "forbidden", magnitude=finite)
+    start = drained(oracle._shortlist(np.zeros(n)))
+    assert drained(rough.rough_start(oracle, start, masses, oracle.work)) is start
+
+
+@st.composite
+def matrices(draw):
+    n, m = draw(st.integers(1, 90)), draw(st.integers(1, 90))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    c = rng.integers(0, draw(st.sampled_from([3, 50, 10**9])), (n, m)).astype(float)
+    c[rng.random((n, m)) < draw(st.sampled_from([0.0, 0.5, 1.0]))] = np.inf
+    return c, rng.integers(-3, 4, n).astype(float), rng.integers(-3, 4, m).astype(float)
+
+
+def nearest(reduced, count):
+    """The ``count`` smallest finite entries of each row, the leftmost of equals first."""
+    order = np.argsort(reduced, axis=1, kind="stable")[:, :count]
+    return order, np.take_along_axis(reduced, order, axis=1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(matrices(), st.integers(1, 12))
+def test_shortlists_are_what_sorting_gives(problem, count):
+    c, f, g = problem
+    n, m = c.shape
+    cols, vals = np.zeros((n, min(count, m)), np.int64), np.empty((n, min(count, m)))
+    middle = n // 3
+    k.nearest_in_rows(c, g, 0, middle, cols, vals)
+    k.nearest_in_rows(c, g, middle, n, cols, vals)
+    order, expected = nearest(c - g, count)
+    assert np.array_equal(vals, expected)
+    assert np.array_equal(cols[np.isfinite(vals)], order[np.isfinite(vals)])
+    rows, vals = np.zeros((m, min(count, n)), np.int64), np.empty((m, min(count, n)))
+    low = np.empty((-(-n // k.PANEL), m))
+    k.panel_minima(c, f, 0, len(low), low)
+    k.nearest_in_cols(c, f, low, 0, m // 2, rows, vals)
+    k.nearest_in_cols(c, f, low, m // 2, m, rows, vals)
+    order, expected = nearest((c - f[:, None]).T, count)
+    assert np.array_equal(vals, expected)
+    assert np.array_equal(rows[np.isfinite(vals)], order[np.isfinite(vals)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(matrices(), st.integers(1, 8), st.booleans())
+def test_pricing_finds_the_worst_of_each_row(problem, count, partial):
+    c, f, g = problem
+    if partial:  # rows and columns left out
+        f[::3], g[::2] = -np.inf, -np.inf
+    n, m = c.shape
+    cols, found = np.zeros((n, min(count, m)), np.int64), np.zeros(n, np.int64)
+    k.price_rows(c, f, g, 0, n, cols, found)
+    reduced = np.where(np.isinf(f)[:, None] | np.isinf(g), np.inf, (c - np.where(np.isinf(g), 0.0, g)))
+    reduced -= np.where(np.isinf(f), 0.0, f)[:, None]
+    order, expected = nearest(reduced, count)
+    assert np.array_equal(found, np.sum(expected < 0, axis=1))
+    for i in range(n):
+        assert np.array_equal(cols[i, : found[i]], order[i, : found[i]])
