@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transport import PointCloud
-from transport._kdtree import KdTree, depth_for
+from transport._kdtree import KdTree, depth_for, look_at_all
 from transport._points import METRICS
 from transport._tiles import Tiles, index
 
@@ -103,14 +103,46 @@ def test_c_transform_is_feasible_and_tight(kind, cost, power):
     assert np.all(back >= (matrix - g).min(1) - noise)
 
 
-@pytest.mark.parametrize("cost", ["euclidean", "cityblock"])
-def test_exact_ties_do_not_make_a_search_visit_everything(cost):
-    """With p = 1 and g = y along an axis, all y to one side of x tie."""
-    y = np.linspace(0, 1, 16_000)[:, None] * [0.0, 1.0] + 3.0
+@pytest.mark.parametrize("line", [(0.0, 1.0), (1.0, 0.7), (-0.2, 0.3, 1.0)])
+@pytest.mark.parametrize("cost", ["euclidean", "cityblock", "chebyshev"])
+def test_exact_ties_do_not_make_a_search_visit_everything(cost, line):
+    """With p = 1 and g = distance along a line, all y to one side of x tie."""
+    t = np.linspace(0, 1, 16_000)
+    y = t[:, None] * np.array(line) + 3.0
     tree = KdTree.build(y)
     metric = METRICS.index(cost)
-    found = tree.fit(tree.points[:, 1].copy()).search(y[::100], 1, metric=metric, power=1.0)
+    v = t * PointCloud(np.zeros((1, len(line))), [line], cost).block(0, 1)[0, 0]
+    found = tree.fit(v[tree.order]).search(y[::100], 1, metric=metric, power=1.0)
     assert found.work / len(found.counts) < 200
+
+
+@pytest.mark.parametrize("metric", [0, 1, 2])
+@pytest.mark.parametrize("power", [1.0, 2.0, 0.5, 1.7])
+@pytest.mark.parametrize("d", [1, 2, 9])
+def test_looking_at_all_points_finds_what_brute_force_finds(metric, power, d):
+    rng = np.random.default_rng(d)
+    x, y = np.round(rng.normal(size=(20, d)), 1), np.round(rng.normal(size=(300, d)), 1)
+    v = np.round(rng.normal(size=300), 1)
+    values = PointCloud(x, y, METRICS[metric], power=power).block(0, 20) - v
+    found = look_at_all(np.ascontiguousarray(y.T), v, x, 300, metric, power, np.full(20, np.inf))
+    assert np.array_equal(found.vals, np.sort(values, axis=1))
+    assert np.array_equal(np.take_along_axis(values, found.cols.astype(int), 1), found.vals)
+    limit = np.median(values, axis=1)
+    found = look_at_all(np.ascontiguousarray(y.T), v, x, 7, metric, power, limit)
+    assert np.array_equal(found.vals, np.sort(values, axis=1)[:, :7])
+    eighth = np.sort(values, axis=1)[:, 7]
+    assert np.all(found.floor <= eighth)
+    assert np.all(found.floor >= eighth - 1e-15 * np.abs(eighth))
+
+
+def test_a_search_that_the_tree_does_not_help_looks_at_every_point_once():
+    rng = np.random.default_rng(0)
+    x, y, v = rng.random((600, 7)), rng.random((700, 7)), rng.random(700)
+    tree = KdTree.build(y)
+    found = tree.fit(v[tree.order]).search(x, 2, metric=2, power=0.5)
+    assert found.work == 600 * 700
+    values = PointCloud(x, y, "chebyshev", power=0.5).block(0, 600) - v
+    assert np.array_equal(found.vals, np.sort(values, axis=1)[:, :2])
 
 
 def test_search_is_logarithmic_on_a_transport_potential():
@@ -146,4 +178,4 @@ def test_tiles_are_for_clouds_that_fill_many_dimensions():
     curve = np.sin(np.arange(1, 31) * rng.random((2000, 1)))
     assert isinstance(index(full, 0), Tiles)
     assert isinstance(index(curve, 0), KdTree)
-    assert isinstance(index(full, 1), KdTree)  # tiles bound Euclidean distances only
+    assert isinstance(index(full, 1), Tiles)

@@ -14,6 +14,8 @@ from transport.internal import run_chunks
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
 TOP = 3  # the tree is cut into 2^TOP subtrees for the threads
 SMALL = 4096  # points below which threads cost more than they bring
+SAMPLE = 64  # searches that show whether a tree is worth its while
+FUTILE = (0.15, 0.5)  # parts of the points a search may visit: with powers a visit costs six looks, else two
 
 
 def depth_for(n: int, leaf: int = LEAF) -> int:
@@ -86,7 +88,8 @@ class KdTree:
         return inverse
 
     @cached_property
-    def _geometry(self) -> tuple[np.ndarray, np.ndarray]:
+    def geometry(self) -> tuple[np.ndarray, np.ndarray]:
+        """(nodes, normal) of `kd_order.geometry`."""
         from transport._kernels import kd_order
 
         n, d = self.points.shape
@@ -100,57 +103,97 @@ class KdTree:
         _run(kd_order.geometry, tasks, small=n <= SMALL)
         return nodes, normal
 
+    @cached_property
+    def transposed(self) -> np.ndarray:
+        """The points as (d, n)."""
+        return np.ascontiguousarray(self.points.T)
+
     def fit(self, v: np.ndarray) -> Fitted:
         """This tree with the potential ``v`` (in kd order), shape (n,)."""
-        from transport._kernels import kd_order
-
-        nodes, normal = self._geometry
-        nodes = nodes.copy()
-        top = min(TOP, self.depth)
-        n = self.points.shape[0]
-        tasks = [
-            (self.points, v, self.depth, np.array([(1 << top) + k]), False, nodes, normal)
-            for k in range(1 << top)
-        ]
-        tasks += [
-            (self.points, v, self.depth, np.arange(1 << k, 2 << k), True, nodes, normal) for k in range(top)
-        ]
-        _run(kd_order.fit, tasks, small=n <= SMALL)
-        return Fitted(self, v, nodes)
+        return Fitted(self, v)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Fitted:
     """A tree with a potential, ready to be searched from any number of points."""
 
     tree: KdTree
     v: np.ndarray
-    nodes: np.ndarray
+    _metric: int = -1
+    _nodes: np.ndarray | None = None
+
+    def nodes(self, metric: int) -> np.ndarray:
+        """Geometry, gradient and height of every node, computed on first use."""
+        if self._nodes is None or self._metric != metric:
+            self._nodes, self._metric = self._fit(metric), metric
+        return self._nodes
+
+    def _fit(self, metric: int) -> np.ndarray:
+        from transport._kernels import kd_order
+
+        tree, v = self.tree, self.v
+        nodes, normal = tree.geometry
+        nodes = nodes.copy()
+        top = min(TOP, tree.depth)
+        rest = (False, nodes, normal)
+        tasks = [
+            (tree.points, v, metric, tree.depth, np.array([(1 << top) + k]), *rest) for k in range(1 << top)
+        ]
+        rest = (True, nodes, normal)
+        tasks += [(tree.points, v, metric, tree.depth, np.arange(1 << k, 2 << k), *rest) for k in range(top)]
+        _run(kd_order.fit, tasks, small=len(v) <= SMALL)
+        return nodes
 
     def search(
         self, x: np.ndarray, k: int, *, metric: int, power: float, limit: np.ndarray | None = None
     ) -> Found:
         """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``, to rounding.
 
-        ``x`` should be in kd order too: neighbouring searches then share the cache.
+        ``x`` should be in kd order too: neighbouring searches then share the cache. If a sample of searches
+        visits a good part of the tree (ties, norms without curvature, dimension), all points are looked
+        at instead, which costs less a point.
         """
+        if limit is None:
+            limit = np.full(len(x), np.inf)
+        k = min(k, len(self.v))
+        if len(x) >= 4 * SAMPLE and len(self.v) >= 4 * SAMPLE:
+            sample = np.arange(SAMPLE) * len(x) // SAMPLE
+            tried = self._descend(x[sample], k, metric, power, limit[sample])
+            plain = power == 1.0 or (metric == 0 and power == 2.0)
+            if tried.work > FUTILE[plain] * SAMPLE * len(self.v):
+                return look_at_all(self.tree.transposed, self.v, x, k, metric, power, limit)
+        return self._descend(x, k, metric, power, limit)
+
+    def _descend(self, x: np.ndarray, k: int, metric: int, power: float, limit: np.ndarray) -> Found:
         from transport._kernels.kd_query import searcher
 
-        n = x.shape[0]
-        y = self.tree.points
-        k = min(k, y.shape[0])
-        out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
-        if limit is None:
-            limit = np.full(n, np.inf)
         search = searcher(x.shape[1], metric, power)
-        count = min(n, 32)
-        parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
-        work = np.zeros(len(parts), np.int64)
+        tree = self.tree
+        rest = tree.points, self.v, self.nodes(metric), tree.depth, metric, power
+        return _search(search, x, k, limit, rest)
 
-        def task(part: int, start: int, stop: int) -> None:
-            work[part] = search(
-                x, start, stop, limit, y, self.v, self.nodes, self.tree.depth, metric, power, *out
-            )
 
-        _run(task, parts, small=n <= SMALL // 4)
-        return Found(*out, int(work.sum()))
+def look_at_all(
+    transposed: np.ndarray, v: np.ndarray, x: np.ndarray, k: int, metric: int, power: float, limit: np.ndarray
+) -> Found:
+    """As `Fitted.search`, over all points, given as (d, m); ``k`` <= m."""
+    from transport._kernels.every import search
+
+    return _search(search, x, k, limit, (transposed, v, metric, power))
+
+
+def _search(
+    kernel: Callable[..., int], x: np.ndarray, k: int, limit: np.ndarray, rest: tuple[Any, ...]
+) -> Found:
+    """Run a search kernel over parts of ``x``."""
+    n = len(x)
+    out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
+    count = min(n, 32)
+    parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
+    work = np.zeros(len(parts), np.int64)
+
+    def task(part: int, start: int, stop: int) -> None:
+        work[part] = kernel(x, start, stop, limit, *rest, *out)
+
+    _run(task, parts, small=n <= SMALL // 4)
+    return Found(*out, int(work.sum()))

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from transport._kdtree import Found, KdTree
+from transport._kdtree import Found, KdTree, look_at_all
 from transport.internal import run_chunks
 
 LOW_DIMENSION = 7  # up to here a tree search always beats tiles
@@ -33,6 +33,11 @@ class Tiles:
         moved = self.points - centre
         return centre, moved, _norms(moved)
 
+    @cached_property
+    def transposed(self) -> np.ndarray:
+        """The points as (d, n)."""
+        return np.ascontiguousarray(self.points.T)
+
     def fit(self, v: np.ndarray) -> FittedTiles:
         """These points with the potential ``v``, shape (n,)."""
         return FittedTiles(self, v)
@@ -48,16 +53,16 @@ class FittedTiles:
     def search(
         self, x: np.ndarray, k: int, *, metric: int, power: float, limit: np.ndarray | None = None
     ) -> Found:
-        """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``; Euclidean costs only."""
+        """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``."""
         from transport._kernels import tiles
 
-        if metric != 0:
-            raise ValueError("tiles bound Euclidean distances only")
         n, y = x.shape[0], self.tree.points
         m = y.shape[0]
         k = min(k, m)
-        out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
         limit = np.full(n, np.inf) if limit is None else limit
+        if metric != 0:
+            return look_at_all(self.tree.transposed, self.v, x, k, metric, power, limit)
+        out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
         centre, moved, yn = self.tree.centred
         xc = x - centre
         xn = _norms(xc)
@@ -85,11 +90,11 @@ def _norms(x: np.ndarray) -> np.ndarray:
 def index(points: np.ndarray, metric: int) -> KdTree | Tiles:
     """A kd tree where its bounds bite, else tiles: decided by searching a few points for their neighbours."""
     n, d = points.shape
-    if metric != 0 or d <= LOW_DIMENSION:
+    if d <= LOW_DIMENSION:
         return KdTree.build(points)
     if n < 512:
         return Tiles(points)
     tree = KdTree.build(points)
     sample = tree.points[:: max(1, n // 64)]
-    found = tree.fit(np.zeros(n)).search(sample, 2, metric=0, power=2.0)
+    found = tree.fit(np.zeros(n)).search(sample, 2, metric=metric, power=2.0 if metric == 0 else 1.0)
     return tree if found.work * 16 < n * len(sample) else Tiles(points)

@@ -105,6 +105,25 @@ def row_transform_matrix(c, g, rows):
     return out
 
 
+@njit(nogil=True, inline="always")
+def raised(s, p):
+    """s^p, s >= 0, without the price of a general power where a few roots and products do."""
+    if p == 0.5:
+        return math.sqrt(s)
+    if p == 1.5:
+        return s * math.sqrt(s)
+    if p == 0.25:
+        return math.sqrt(math.sqrt(s))
+    if p == 0.75:
+        t = math.sqrt(s)
+        return t * math.sqrt(t)
+    if p == 2.0:
+        return s * s
+    if p == 3.0:
+        return s * s * s
+    return s**p
+
+
 @_jit
 def _distance(x, y, i, j, metric, power):
     d = x.shape[1]
@@ -117,14 +136,14 @@ def _distance(x, y, i, j, metric, power):
             return s
         if power == 1.0:
             return math.sqrt(s)
-        return s ** (0.5 * power)
+        return raised(s, 0.5 * power)
     if metric == 1:
         for q in range(d):
             s += abs(x[i, q] - y[j, q])
     else:
         for q in range(d):
             s = max(s, abs(x[i, q] - y[j, q]))
-    return s if power == 1.0 else s**power
+    return s if power == 1.0 else raised(s, power)
 
 
 @_jit

@@ -11,6 +11,8 @@ from numba import njit
 
 _jit = njit(cache=True, nogil=True)
 RIDGE = 1e-8  # of the trace; keeps flat nodes solvable
+COLLINEAR = 1e-26  # of the trace: squared distances from a line that are but rounding
+ROUNDED = (4.0 * 2.0**-52) ** 2  # of squared coordinates: likewise
 
 
 @_jit
@@ -91,7 +93,9 @@ def geometry(p, depth, tops, nodes, normal):
 
     nodes[z] = [centre (d), gradient (d), low (d), high (d), beta, top]: low and high are relative to
     the centre, gradient and beta are left to `fit`. normal[z] holds the lower triangle of the Cholesky
-    factor of sum dy dy^T + ridge (row by row), or zeros where a fit would be pointless.
+    factor of sum dy dy^T + ridge (row by row), zeros where a fit would be pointless, or for points on a skew
+    line -1 and its direction: there a gradient across the line, fitted to rounding, would loosen the bound
+    by more than the ties that make p = 1 hard.
     """
     n, dim = p.shape
     gram = np.empty((dim, dim))
@@ -136,6 +140,8 @@ def _node_geometry(p, start, stop, node, factor, gram):
     factor[:] = 0.0
     if size <= dim or not trace > 0.0:
         return
+    if dim > 1 and _collinear(p, start, stop, node, gram, trace, factor):
+        return
     for q in range(dim):
         gram[q, q] += RIDGE * trace
     for q in range(dim):  # Cholesky, in place
@@ -152,10 +158,42 @@ def _node_geometry(p, start, stop, node, factor, gram):
 
 
 @_jit
-def fit(p, v, depth, tops, only, nodes, normal):
+def _collinear(p, start, stop, node, gram, trace, factor):
+    """Whether the node's points lie on a line to rounding; if so its direction is in factor[1:dim + 1]."""
+    dim = p.shape[1]
+    longest = 0
+    for q in range(dim):
+        if gram[q, q] > gram[longest, longest]:
+            longest = q
+    s = 0.0
+    for q in range(dim):
+        s += gram[max(q, longest), min(q, longest)] ** 2
+    s = 1.0 / np.sqrt(s)
+    for q in range(dim):
+        factor[1 + q] = s * gram[max(q, longest), min(q, longest)]
+    far = 0.0
+    for q in range(dim):
+        far = max(far, abs(node[q]) + max(-node[2 * dim + q], node[3 * dim + q]))
+    allowed = COLLINEAR * trace + (stop - start) * ROUNDED * far * far
+    off = 0.0
+    for r in range(start, stop):
+        along = 0.0
+        for q in range(dim):
+            along += factor[1 + q] * (p[r, q] - node[q])
+        for q in range(dim):
+            off += (p[r, q] - node[q] - along * factor[1 + q]) ** 2
+        if off > allowed:
+            return False
+    factor[0] = -1.0
+    return True
+
+
+@_jit
+def fit(p, v, metric, depth, tops, only, nodes, normal):
     """Least-squares gradient h of ``v`` in each node, and beta >= max(v - h . (y - centre)).
 
-    Whatever h is, v(y) <= beta + h . (y - centre) holds for the stored floats: beta is rounded up.
+    Along a line every h with the same slope is as good; the one taken lets ties of ``metric`` cancel axis by
+    axis. Whatever h is, v(y) <= beta + h . (y - centre) holds for the stored floats: beta is rounded up.
     ``only`` stops at the depth of ``tops`` themselves (the few large nodes above the subtrees).
     """
     n, dim = p.shape
@@ -172,7 +210,7 @@ def fit(p, v, depth, tops, only, nodes, normal):
                 z = count + k
                 start = n * k // count
                 stop = n * (k + 1) // count
-                _node_fit(p, v, start, stop, nodes[z], normal[z], h, r)
+                _node_fit(p, v, metric, start, stop, nodes[z], normal[z], h, r)
 
 
 @_jit
@@ -193,7 +231,27 @@ def _solve_factored(factor, h):
 
 
 @_jit
-def _node_fit(p, v, start, stop, node, factor, h, r):
+def _along(slope, factor, metric, h):
+    """h with h . u = slope for the direction u = factor[1:], parallel to a gradient of ``metric`` at u."""
+    dim = len(h)
+    total = 0.0
+    longest = 0
+    for q in range(dim):
+        total += abs(factor[1 + q])
+        if abs(factor[1 + q]) > abs(factor[1 + longest]):
+            longest = q
+    for q in range(dim):
+        u = factor[1 + q]
+        if metric == 0:
+            h[q] = slope * u
+        elif metric == 1:
+            h[q] = slope / total if u > 0.0 else -slope / total
+        else:
+            h[q] = slope / u if q == longest else 0.0
+
+
+@_jit
+def _node_fit(p, v, metric, start, stop, node, factor, h, r):
     dim = p.shape[1]
     h[:] = 0.0
     if factor[0] > 0.0:
@@ -215,6 +273,18 @@ def _node_fit(p, v, start, stop, node, factor, h, r):
             good &= abs(h[q]) < 1e150
         if not good:
             h[:] = 0.0
+    elif factor[0] < 0.0:
+        up = 0.0
+        down = 0.0
+        base = v[start]
+        for k in range(start, stop):
+            along = 0.0
+            for q in range(dim):
+                along += factor[1 + q] * (p[k, q] - node[q])
+            up += along * (v[k] - base)
+            down += along * along
+        if abs(up) < 1e150 * down:
+            _along(up / down, factor, metric, h)
     beta = -np.inf
     high = -np.inf
     size = 0.0

@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from transport._kernels.costs import raised
+
 SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
 _jit = njit(cache=True, nogil=True)
 _inline = njit(nogil=True)
@@ -62,8 +64,8 @@ def _cost(x, y, i, j, dim, kind, metric, power):
         return _base(x, y, i, j, dim, kind - 1)
     s = _base(x, y, i, j, dim, metric)
     if metric == 0:
-        return np.sqrt(s) if power == 1.0 else s ** (0.5 * power)
-    return s if power == 1.0 else s**power
+        return np.sqrt(s) if power == 1.0 else raised(s, 0.5 * power)
+    return s if power == 1.0 else raised(s, power)
 
 
 @_jit
@@ -99,42 +101,50 @@ def _bound_squared(x, i, nodes, z, dim):
 
 
 @_inline
+def _kinked(w, t, lo, kink, hi, h):
+    """min over lo <= dy <= hi of w |t - dy| - h dy: convex, so at an end or at the kink."""
+    low = min(w * abs(t - lo) - h * lo, w * abs(t - hi) - h * hi)
+    return min(low, w * abs(t - kink) - h * kink)
+
+
+@_inline
 def _bound_linear(x, i, nodes, z, dim, metric, slope, s0):
     """min over the box of slope s(y) - h . dy - beta; ``s0`` is s at the centre."""
     b = slope * s0
     size = b
+    if metric != 0:
+        b = 0.0
+    inverse = slope / s0 if s0 > 0.0 else 0.0
     axis = 0
-    if metric == 2:
+    other = 0.0
+    if metric == 2:  # max_q |t_q - dy_q| >= sum_q w_q |t_q - dy_q|: all weight on the largest, or as h has it
         far = -1.0
+        steep = 0.0
         for q in range(dim):
             t = abs(x[i, q] - nodes[z, q])
+            steep += abs(nodes[z, dim + q])
             if t > far:
                 far = t
                 axis = q
-    elif metric == 1:
-        b = 0.0
-    inverse = slope / s0 if s0 > 0.0 else 0.0
+        steep = slope / steep if steep > 0.0 else 0.0
     for q in range(dim):
         t = x[i, q] - nodes[z, q]
         h = nodes[z, dim + q]
         lo = nodes[z, 2 * dim + q]
         hi = nodes[z, 3 * dim + q]
-        if metric == 1:  # min over dy of slope |t - dy| - h dy: convex, kink at t
+        if metric != 0:
             kink = min(max(t, lo), hi)
-            low = slope * abs(t - lo) - h * lo
-            high = slope * abs(t - hi) - h * hi
-            b += min(min(low, high), slope * abs(t - kink) - h * kink)
+            b += _kinked(slope if metric == 1 or q == axis else 0.0, t, lo, kink, hi, h)
+            if metric == 2:
+                other += _kinked(steep * abs(h), t, lo, kink, hi, h)
             size += (slope + abs(h)) * (abs(t) + hi - lo)
             continue
-        if metric == 0:
-            g = -t * inverse - h
-        elif q == axis:
-            g = (-slope if t > 0.0 else slope) - h
-        else:
-            g = -h
+        g = -t * inverse - h
         e = min(g * lo, g * hi)
         b += e
         size += abs(g) * (hi - lo) + (abs(t) * inverse + slope) * (hi - lo)
+    if metric == 2:
+        b = max(b, other)
     return b - nodes[z, 4 * dim] - (2.0 * dim + 10.0) * _U * size
 
 
@@ -166,16 +176,16 @@ def _bound_other(x, i, nodes, z, dim, metric, power):
         near = np.sqrt(near)
         far = np.sqrt(far)
         centre = np.sqrt(centre)
-    low = near**power
+    low = raised(near, power)
     rounding = ((dim + 4.0) * max(power, 1.0) + 8.0) * _U
     top = nodes[z, 4 * dim + 1]
     plain = low - top - rounding * (low + abs(top))
     if power >= 1.0:
-        tangent = centre**power
+        tangent = raised(centre, power)
         slope = power * tangent / centre if centre > 0.0 else (1.0 if power == 1.0 else 0.0)
         offset = tangent - slope * centre
     elif far > near:
-        tangent = far**power
+        tangent = raised(far, power)
         slope = (tangent - low) / (far - near) * (1.0 - rounding)
         offset = low - slope * near
     else:
@@ -194,8 +204,13 @@ def _bound(x, i, nodes, z, dim, kind, metric, power):
             t = x[i, q] - nodes[z, q]
             s += t * t
         return _bound_linear(x, i, nodes, z, dim, 0, 1.0, np.sqrt(s))
-    if EUCLIDEAN < kind < OTHER:
-        return _bound_linear(x, i, nodes, z, dim, kind - 1, 1.0, 0.0)
+    if kind == CITYBLOCK:
+        return _bound_linear(x, i, nodes, z, dim, 1, 1.0, 0.0)
+    if kind == CHEBYSHEV:
+        s = 0.0
+        for q in range(dim):
+            s = max(s, abs(x[i, q] - nodes[z, q]))
+        return _bound_linear(x, i, nodes, z, dim, 2, 1.0, s)
     return _bound_other(x, i, nodes, z, dim, metric, power)
 
 

@@ -281,6 +281,69 @@ def peel(n, parent, a, b):
 
 
 @_jit
+def balanced_potentials(rows, cols, cost, a, b):
+    """(f, g) with f_i + g_j = c on a forest of arcs, each tree at the height where its sum of mass |f|, |g|
+    is least: its weighted median. Sums along paths are taken in double-double.
+    """
+    n = len(a)
+    N = n + len(b)
+    start = np.zeros(N + 1, np.int64)
+    for k in range(len(rows)):
+        start[rows[k] + 1] += 1
+        start[n + cols[k] + 1] += 1
+    for v in range(N):
+        start[v + 1] += start[v]
+    place = start[:N].copy()
+    arc = np.empty(2 * len(rows), np.int64)
+    for k in range(len(rows)):
+        arc[place[rows[k]]] = k
+        place[rows[k]] += 1
+        arc[place[n + cols[k]]] = k
+        place[n + cols[k]] += 1
+    height = np.zeros(N)  # -f of sources, g of sinks: neighbours differ by their cost
+    low = np.zeros(N)
+    seen = np.zeros(N, np.bool_)
+    tree = np.empty(N, np.int64)
+    for first in range(N):
+        if seen[first]:
+            continue
+        seen[first] = True
+        tree[0] = first
+        h = 0
+        t = 1
+        total = 0.0
+        while h < t:
+            v = tree[h]
+            h += 1
+            total += a[v] if v < n else b[v - n]
+            for q in range(start[v], start[v + 1]):
+                k = arc[q]
+                w = rows[k] + n + cols[k] - v
+                if not seen[w]:
+                    seen[w] = True
+                    tree[t] = w
+                    t += 1
+                    c = cost[k] if v < n else -cost[k]
+                    height[w], low[w] = _add(height[v], low[v], c, 0.0)
+        order = np.argsort(height[tree[:t]])
+        half = 0.0
+        s = 0
+        while s < t - 1:
+            v = tree[order[s]]
+            half += a[v] if v < n else b[v - n]
+            if 2.0 * half >= total:
+                break
+            s += 1
+        top = tree[order[s]]
+        hi = height[top]
+        lo = low[top]
+        for s in range(t):
+            v = tree[s]
+            height[v], low[v] = _add(height[v], low[v], -hi, -lo)
+    return -height[:n], height[n:].copy()
+
+
+@_jit
 def split_flow(c, by_rows, group, other, offset, flow, starts, members, mass):
     """Hand the flows of coarse nodes down to their members, cheapest first.
 

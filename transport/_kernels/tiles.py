@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from transport._kernels.costs import raised
 from transport._kernels.kd_query import pair_cost
 
 _jit = njit(cache=True, nogil=True)
@@ -29,7 +30,7 @@ def _lowest(tile, r, j0, j1, xn, yn, v, power):
             low = min(low, np.sqrt(max(tile[r, j] + (yn[j] + xn), 0.0)) - v[j])
     else:
         for j in range(j0, j1):
-            low = min(low, max(tile[r, j] + (yn[j] + xn), 0.0) ** (0.5 * power) - v[j])
+            low = min(low, raised(max(tile[r, j] + (yn[j] + xn), 0.0), 0.5 * power) - v[j])
     return low
 
 

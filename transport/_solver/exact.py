@@ -16,7 +16,7 @@ from transport._solution import Solution, Status
 from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
 from transport._solver.choose import METHODS, choose
-from transport._solver.columns import Simplex, Stranded, generate_columns
+from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
@@ -165,8 +165,7 @@ def _solve(state: State) -> Slices[None]:
     start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
-    if isinstance(oracle, GeometricOracle):
-        state.core = yield from oracle.polish(state.core)
+    state.core = yield from polish(state.core)
 
 
 def _block_oracle(state: State) -> Slices[BlockOracle]:

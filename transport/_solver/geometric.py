@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from transport._cost import row_blocks
 from transport._kdtree import Fitted, Found, KdTree
 from transport._points import METRICS, PointCloud
 from transport._problem import Problem
@@ -30,7 +31,6 @@ PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
 STEP = 2  # kd depths between levels
 CHILDREN = 2.2  # smallest mean number of points in a cluster
-DROWNED = 2.0**14  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
 _EPS = 2.0**-52
 
 Basis: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -180,24 +180,6 @@ class GeometricOracle:
         sources, sinks, f, g = yield from self._shortlist(f, self.x.tree)
         return Start(np.concatenate([sources, arcs[0]]), np.concatenate([sinks, arcs[1]]), f, g)
 
-    def polish(self, core: Simplex) -> Slices[Simplex]:
-        """Solve again from the same basis near zero potentials, if they drown the costs of the plan.
-
-        Coarse clusters that straddle two far groups leave an offset between them which the fine plan may
-        not need; costs relative to it have lost their digits (1e-16 inside the groups, 1 between them).
-        """
-        rows, cols, flow = core.flows()
-        f, g = core.potentials()
-        value = np.dot(self.costs(rows, cols), flow.astype(float))
-        if np.dot(np.abs(f[rows]) + np.abs(g[cols]), flow.astype(float)) <= DROWNED * value:
-            return core
-        self.work.stage = "polishing"
-        shortlist = yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)
-        start = self._start(*shortlist, core.flows())
-        core = Simplex(self, self.x.mass, self.y.mass, start, self.work)
-        yield from generate_columns(core)
-        return core
-
     def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
         """The worst few violated arcs of each row, by bounded search."""
         yield
@@ -213,9 +195,16 @@ class GeometricOracle:
         return rows[bad], cols[bad]
 
     def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
-        """Never called: no arc is forbidden."""
-        raise NotImplementedError("points have no forbidden arcs")
-        yield
+        """By blocks of all costs: a rare way, for costs so far apart that the core left some out."""
+        found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+        rows, cols = np.flatnonzero(sources), np.flatnonzero(sinks)
+        for s, e in row_blocks(len(rows), len(cols)):
+            reduced = self.costs(rows[s:e, None], cols) - start.f[rows[s:e], None] - start.g[cols]
+            near = np.argsort(reduced, axis=1, kind="stable")[:, :PER_ROW]
+            i, k = np.nonzero(np.take_along_axis(reduced, near, axis=1) <= limit)
+            found.append((rows[s + i], cols[near[i, k]]))
+            yield
+        return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
 
 
 def lay_out(
