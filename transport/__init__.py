@@ -1,6 +1,7 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
 from transport._callable import FunctionCost
+from transport._circle import Circle
 from transport._colour import palette, transfer_colours
 from transport._critic import Bound, Critic, FittedCritic, InfConvolution, certify_critic, coupling_bound
 from transport._critic_fit import critic
@@ -13,11 +14,13 @@ from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
 from transport._solver.base import Coupling, Progress, Solver
 from transport._solver.exact import Exact
+from transport._tree_metric import TreeMetric
 from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, InfeasibleError
 
 __all__ = [
     "Bound",
+    "Circle",
     "ConvergenceError",
     "Coupling",
     "Critic",
@@ -36,6 +39,7 @@ __all__ = [
     "Solution",
     "Solver",
     "Status",
+    "TreeMetric",
     "bures_wasserstein",
     "certify_critic",
     "coupling_bound",

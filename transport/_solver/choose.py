@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from transport._circle import Circle
 from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.memory import require
 from transport._sparse import SparseMatrix
+from transport._tree_metric import TreeMetric
 
-METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse")
+METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree")
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 
@@ -41,10 +43,19 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         raise ValueError(
             "method='sparse' needs a scipy sparse cost, whose stored entries are the allowed arcs"
         )
+    on_circle = isinstance(cost, Circle) and cost.is_convex
+    if method == "circle" and not on_circle:
+        raise ValueError("method='circle' needs a Circle cost with power >= 1")
+    if method == "tree" and not isinstance(cost, TreeMetric):
+        raise ValueError("method='tree' needs a TreeMetric cost")
     if method != "auto":
         return method, "asked for"
     if problem.is_one_dimensional:
         return "line", "points on a line, convex cost: the sorted coupling is optimal"
+    if on_circle:
+        return "circle", "points on a circle, convex cost: a shifted sorted coupling is optimal"
+    if isinstance(cost, TreeMetric):
+        return "tree", "a tree metric: every edge carries the difference of the masses on its two sides"
     if isinstance(cost, Matrix):
         return "matrix", "a stored cost matrix"
     if isinstance(cost, SparseMatrix):

@@ -16,6 +16,7 @@ from transport._solution import Solution, Status
 from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
 from transport._solver.choose import METHODS, choose
+from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.line import sorted_coupling
@@ -23,6 +24,7 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Slices, Start
 from transport._solver.sparse import SparseOracle
+from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work
 from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice, to_numpy
@@ -31,6 +33,7 @@ AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOrac
 AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
 NODES_AT_ONCE = 2048
 PIVOTS_AT_ONCE = 20_000
+CLOSED_FORMS = {"line": sorted_coupling, "circle": circular_coupling, "tree": tree_coupling}
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,11 @@ class Exact:
 
     Parameters
     ----------
-    method : {"auto", "line", "points", "matrix", "blocks", "sparse"}
+    method : {"auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree"}
         How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
-        what and why); "line" is the sorted coupling; "points" never stores the n x m costs; "matrix" does;
-        "blocks" evaluates any cost anew in every round, a strip at a time; "sparse" knows stored arcs only.
+        what and why). "line", "circle" and "tree" are closed forms; "points" never stores the n x m costs;
+        "matrix" does; "blocks" evaluates any cost anew in every round, a strip at a time; "sparse" knows
+        stored arcs only.
 
     warm : Solution, optional
         An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
@@ -135,8 +139,8 @@ class State:
 
 
 def _solve(state: State) -> Slices[None]:
-    if state.method == "line":
-        state.coupling = sorted_coupling(state.problem)
+    if state.method in CLOSED_FORMS:
+        state.coupling = CLOSED_FORMS[state.method](state.problem)
         return
     oracle: AnyOracle
     if state.method == "points":
