@@ -13,7 +13,8 @@ needs no such allowance.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ _MASS_ROUNDING = 1e-13
 _LOUD = 2.0**20  # times the mean potential: its rounding would move the others
 
 
-@dataclass(frozen=True, eq=False)
-class Certificate:
+class Certificate(NamedTuple):
     """A feasible pair and the interval it proves; ``noise`` is the rounding level of the data itself."""
 
     coupling: Coupling
@@ -49,8 +49,8 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         again = k.bounds(cost, *quieter, coupling.rows, coupling.cols, coupling.mass, a, b)
         if again[1] < sums[1]:
             (f, g), sums = quieter, again
-    coupling = replace(coupling, f=f, g=g)
-    if not sums[5] <= _MASS_ROUNDING * float(np.sum(a)):
+    coupling = coupling._replace(f=f, g=g)
+    if not sums[5] <= _MASS_ROUNDING:
         coupling = repair(problem, coupling)
         cost = problem.cost.entries(coupling.rows, coupling.cols)
         sums = k.bounds(cost, f, g, coupling.rows, coupling.cols, coupling.mass, a, b)
@@ -64,7 +64,7 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         coupling=coupling,
         value=value * unit,
         lower=(value - max(gap, 0.0) - slack) * unit,
-        upper=min((value + slack) * unit, np.finfo(float).max),
+        upper=min((value + slack) * unit, sys.float_info.max),
         marginal_error=error,
         noise=16 * _EPS * spread * unit + 2.0**-1070,  # an optimum of 0 is known to a subnormal
     )
@@ -72,17 +72,21 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
 
 def feasible_potentials(problem: Problem, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best g for ``f``, and f for the sources without mass, so that f_i + g_j <= C_ij throughout."""
+    from transport._kernels.certificate import scan_potentials
+
     cost = problem.cost
-    if not np.isfinite(f).all():
+    finite, massless = scan_potentials(f, problem.a)
+    if not finite:
         f = np.where(np.isfinite(f), f, 0.0)
-    if problem.a.min() > 0:
+    if not massless:
         g = cost.c_transform(f)
         g[g == np.inf] = 0.0  # a sink without mass that no source may reach
         return f, g
-    massless = problem.a == 0
-    g = cost.c_transform(np.where(massless, -np.inf, f))
+    rows = np.flatnonzero(problem.a == 0)
+    with_mass = f.copy()
+    with_mass[rows] = -np.inf
+    g = cost.c_transform(with_mass)
     g[g == np.inf] = 0.0
-    rows = np.flatnonzero(massless)
     f = f.copy()
     f[rows] = cost.row_transform(g, rows)
     f[f == np.inf] = 0.0
@@ -122,7 +126,7 @@ def repair(problem: Problem, coupling: Coupling) -> Coupling:
     rows, cols, mass = (np.concatenate(pair) for pair in zip((rows, cols, mass), extra))
     flat, place = np.unique(rows[mass > 0] * np.int64(m) + cols[mass > 0], return_inverse=True)
     mass = np.bincount(place, weights=mass[mass > 0], minlength=flat.size)
-    return replace(coupling, rows=flat // m, cols=flat % m, mass=mass)
+    return coupling._replace(rows=flat // m, cols=flat % m, mass=mass)
 
 
 def _shrink(wanted: np.ndarray, missing: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from types import ModuleType
 from typing import Protocol
 
@@ -73,9 +72,10 @@ def row_blocks(n: int, m: int, target: int = 1 << 21) -> Iterator[tuple[int, int
 def rounded_down(difference: np.ndarray) -> np.ndarray:
     """A lower bound of the exact values whose float64 subtraction gave ``difference``.
 
-    One unit in the last place down; a difference of 0 is exact already (gradual underflow).
+    One unit in the last place down; a difference of 0 is exact already (gradual underflow), and so is +inf.
     """
-    return np.where(difference == 0, difference, np.nextafter(difference, -np.inf))
+    exact = (difference == 0) | (difference == np.inf)
+    return np.where(exact, difference, np.nextafter(difference, -np.inf))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +92,11 @@ class Matrix:
         n, m = self.values.shape
         return n, m
 
-    @cached_property
+    @property
     def _summary(self) -> tuple[float, bool]:
+        known: tuple[float, bool] | None = self.__dict__.get("_scanned")  # cached_property takes a lock: 2 us
+        if known is not None:
+            return known
         largest, forbidden, bad = _kernels().scan_costs(self.values)
         if bad >= 0:
             i, j = divmod(int(bad), self.values.shape[1])
@@ -102,7 +105,8 @@ class Matrix:
                 f"cost[{i}, {j}] is {value}; costs must be numbers or +inf (a forbidden arc)"
                 + ("; a cost of -inf has no minimum" if value == -math.inf else "")
             )
-        return float(largest), bool(forbidden)
+        known = self.__dict__["_scanned"] = float(largest), bool(forbidden)
+        return known
 
     @property
     def magnitude(self) -> float:
@@ -124,7 +128,8 @@ class Matrix:
 
     def c_transform(self, f: np.ndarray) -> np.ndarray:
         """g_j = min_i C_ij - f_i, rounded down. O(n m) time, one pass."""
-        return rounded_down(_kernels().c_transform_matrix(self.values, f))
+        g: np.ndarray = _kernels().c_transform_matrix(self.values, f)
+        return g
 
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j for the given rows, rounded down."""

@@ -69,6 +69,18 @@ def scan_masses(w):
 
 
 @_jit
+def scan_potentials(f, a):
+    """(whether all f are finite, whether some mass is 0)."""
+    finite = True
+    massless = False
+    for u in f:
+        finite &= abs(u) < np.inf
+    for v in a:
+        massless |= v == 0.0
+    return finite, massless
+
+
+@_jit
 def _unit(cost, f, g):
     """1, or the power of two next to the largest entry if that is so extreme that products might not fit."""
     largest = 0.0
@@ -90,7 +102,8 @@ def bounds(cost, f, g, rows, cols, mass, a, b):
 
     Returns (value, gap, size, spread, mass_slack, mass_off, mass_error, unit): <C, P>, sum P (C - f - g),
     sum P |C|, sum P (|C| + |f| + |g|), each divided by ``unit``; then what the rounding of the masses is
-    worth (divided by ``unit``), and the sum and the largest of |a - P 1| and |b - P^T 1|.
+    worth (divided by ``unit``), the sum of |a - P 1| and |b - P^T 1| relative to the total mass, and the
+    largest of them.
 
     Sums are compensated (Dot2; Ogita, Rump, Oishi 2005) and C - f - g is taken by error-free
     transformations, so that a tiny gap between large potentials is seen at its own precision.
@@ -119,13 +132,14 @@ def bounds(cost, f, g, rows, cols, mass, a, b):
         size += p * abs(c)
         spread += p * (abs(c) + abs(u) + abs(v))
     off_a, off_b = residuals(rows, cols, mass, a, b)
-    slack, off, error = _mass_slack(off_a, off_b, f, g, b, _difference(a, b))
-    return value + value_low, gap + gap_low, size, spread, slack / unit, off, error, unit
+    total, mismatch = _difference(a, b)
+    slack, off, error = _mass_slack(off_a, off_b, f, g, b, mismatch)
+    return value + value_low, gap + gap_low, size, spread, slack / unit, off / total, error, unit
 
 
 @_jit
 def _difference(a, b):
-    """|sum a - sum b| relative to sum b, compensated."""
+    """(sum b, |sum a - sum b| relative to it), the difference compensated."""
     total = 0.0
     difference = 0.0
     low = 0.0
@@ -136,7 +150,7 @@ def _difference(a, b):
         total += v
         difference, e = _two_sum(difference, -v)
         low += e
-    return abs(difference + low) / total
+    return total, abs(difference + low) / total
 
 
 @_jit

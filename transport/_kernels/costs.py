@@ -22,6 +22,8 @@ CHUNK_ENTRIES = 1 << 20
 def _in_chunks(kernel: Callable[[int, int], Any], n: int, m: int) -> list[Any]:
     """[kernel(start, stop) for fixed chunks of n rows of m entries], in their order, on all cores."""
     size = max(1, CHUNK_ENTRIES // max(1, m))
+    if n <= size:
+        return [kernel(0, n)]
     parts: list[Any] = [None] * -(-n // size)
 
     def task(first: int, last: int) -> None:
@@ -85,15 +87,21 @@ def lower_rows(c, f, start, stop, g):
             g[j] = fmin(g[j], c[i, j] - f0)
 
 
+@_jit
+def _lowest(c, f, start, stop):
+    g = np.empty(c.shape[1])
+    g[:] = np.inf
+    lower_rows(c, f, start, stop, g)
+    for j in range(len(g)):
+        if g[j] != 0.0 and g[j] != np.inf:
+            g[j] = np.nextafter(g[j], -np.inf)
+    return g
+
+
 def c_transform_matrix(c: np.ndarray, f: np.ndarray) -> np.ndarray:
-    """g_j = min_i c_ij - f_i, before rounding down; shape (m,)."""
-
-    def part(start: int, stop: int) -> np.ndarray:
-        g = np.full(c.shape[1], np.inf)
-        lower_rows(c, f, start, stop, g)
-        return g
-
-    return np.minimum.reduce(_in_chunks(part, *c.shape))
+    """g_j = min_i c_ij - f_i, rounded down like `transport._cost.rounded_down`; shape (m,)."""
+    g, *others = _in_chunks(lambda i, j: _lowest(c, f, i, j), *c.shape)
+    return np.minimum.reduce([g, *others]) if others else g
 
 
 @_jit

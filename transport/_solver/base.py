@@ -10,16 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from transport._problem import Problem
 from transport._solution import Status
 
+UNLIMITED = (1 << 63) - 1
 
-@dataclass(frozen=True, eq=False)
-class Coupling:
+
+class Coupling(NamedTuple):
     """A solver's raw answer: a primal and a dual candidate, neither trusted.
 
     ``mass[k]`` moves from source ``rows[k]`` to sink ``cols[k]``; ``f`` and ``g`` are potentials, finite,
@@ -66,8 +67,7 @@ class Solver(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(NamedTuple):
     """What the loop hands to the border."""
 
     coupling: Coupling
@@ -89,7 +89,7 @@ def run(
     """Step ``solver`` until it is done, a limit is reached or the callback says stop."""
     start = time.perf_counter()
     state = solver.init(problem, tol=tol)
-    limit = np.iinfo(np.int64).max if max_iter is None else max_iter
+    limit = UNLIMITED if max_iter is None else max_iter
     status = Status.RUNNING
     done = 0
     try:

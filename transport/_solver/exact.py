@@ -105,23 +105,21 @@ class Exact:
     def finish(self, state: State) -> Coupling:
         """Plan on the current basis, flows recomputed from the masses as given, and the potentials."""
         problem = state.problem
-        f, g = np.zeros(problem.shape[0]), np.zeros(problem.shape[1])
         if state.coupling is not None:
             return state.coupling
         core = state.core
         if core is None or not core.has_basis:
             none = np.empty(0, np.int64)
-            return Coupling(none, none, np.empty(0), f, g)
-        u, v = core.potentials()
-        f[state.sources] = u * state.unit
-        g[state.sinks] = v * state.unit
-        rows, cols, mass = _shipped(core, problem.a[state.sources], problem.b[state.sinks])
-        return Coupling(state.sources[rows], state.sinks[cols], mass, f, g)
+            return Coupling(none, none, np.empty(0), *(np.zeros(k) for k in problem.shape))
+        return state.in_full(*_shipped(core, *state.masses), *core.potentials())
 
 
 @dataclass(eq=False)
 class State:
-    """A solve in progress: ``sources, sinks`` carry mass; the oracle's costs are in units of ``unit``."""
+    """A solve in progress: ``sources, sinks`` carry mass; the oracle's costs are in units of ``unit``.
+
+    ``has_all``: these are all sources and all sinks, in their order.
+    """
 
     problem: Problem
     method: str
@@ -133,9 +131,29 @@ class State:
     warm: Solution | None = None
 
     def __post_init__(self) -> None:
-        self.sources = np.flatnonzero(self.problem.a > 0)
-        self.sinks = np.flatnonzero(self.problem.b > 0)
+        self.sources = np.flatnonzero(self.problem.a)
+        self.sinks = np.flatnonzero(self.problem.b)
+        self.has_all = (len(self.sources), len(self.sinks)) == self.problem.shape
         self.slices = _solve(self)
+
+    @property
+    def masses(self) -> tuple[np.ndarray, np.ndarray]:
+        """The positive masses."""
+        if self.has_all:
+            return self.problem.a, self.problem.b
+        return self.problem.a[self.sources], self.problem.b[self.sinks]
+
+    def in_full(
+        self, rows: np.ndarray, cols: np.ndarray, mass: np.ndarray, f: np.ndarray, g: np.ndarray
+    ) -> Coupling:
+        """A coupling of ``sources`` and ``sinks`` as one of all; potentials are 0 where there is no mass."""
+        if self.unit != 1.0:
+            f, g = f * self.unit, g * self.unit
+        if self.has_all:
+            return Coupling(rows, cols, mass, f, g)
+        u, v = np.zeros(self.problem.shape[0]), np.zeros(self.problem.shape[1])
+        u[self.sources], v[self.sinks] = f, g
+        return Coupling(self.sources[rows], self.sinks[cols], mass, u, v)
 
 
 def _solve(state: State) -> Slices[None]:
@@ -147,9 +165,10 @@ def _solve(state: State) -> Slices[None]:
         cloud = state.problem.cost
         assert isinstance(cloud, PointCloud)
         oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
+        state.has_all = False  # and if they are all there, then in another order
         a, b = oracle.x.mass, oracle.y.mass
     else:
-        a, b = integer_masses(state.problem.a[state.sources], state.problem.b[state.sinks])
+        a, b = integer_masses(*state.masses)
         if state.method == "blocks":
             oracle = yield from _block_oracle(state)
         elif state.method == "sparse":
@@ -188,7 +207,7 @@ def _at_once(state: State, oracle: MatrixOracle) -> bool:
         return False
     from transport._kernels import simplex_dense as k
 
-    a, b = state.problem.a[state.sources], state.problem.b[state.sinks]
+    a, b = state.masses
     g = np.zeros(len(b)) if state.warm is None else _warm_g(state, state.warm)
     limit = min(state.work.budget, PIVOTS_AT_ONCE)
     code, pivots, rows, cols, mass, f, g = k.solve(c, *oracle.masses, a, b, g, limit)
@@ -196,9 +215,7 @@ def _at_once(state: State, oracle: MatrixOracle) -> bool:
         return False
     state.work.spend(pivots)
     state.work.rounds, state.work.arcs, state.work.stage = 1, c.size, "pivoting"
-    u, v = np.zeros(state.problem.shape[0]), np.zeros(state.problem.shape[1])
-    u[state.sources], v[state.sinks] = f * state.unit, g * state.unit
-    state.coupling = Coupling(state.sources[rows], state.sinks[cols], mass, u, v)
+    state.coupling = state.in_full(rows, cols, mass, f, g)
     return bool(code == k.OPTIMAL)
 
 

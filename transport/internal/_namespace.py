@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -23,9 +24,11 @@ def namespace(*arrays: Array) -> ModuleType:
     TypeError
         If the arrays belong to different libraries (a NumPy and a CuPy array, say).
     """
+    if all(type(x) is np.ndarray for x in arrays):
+        return _numpy()
     known = [x for x in arrays if aac.is_array_api_obj(x)]
     if not known:
-        return aac.array_namespace(np.empty(0))
+        return _numpy()
     try:
         return aac.array_namespace(*known)
     except TypeError as error:
@@ -34,6 +37,11 @@ def namespace(*arrays: Array) -> ModuleType:
             f"the arrays belong to different libraries ({', '.join(kinds)}); "
             "convert them to one, for example with numpy.from_dlpack or cupy.asarray"
         ) from error
+
+
+@cache
+def _numpy() -> ModuleType:
+    return aac.array_namespace(np.empty(0))
 
 
 def is_numpy(xp: ModuleType) -> bool:

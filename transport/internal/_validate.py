@@ -40,6 +40,8 @@ def as_float64(x: Any, name: str, *, xp: ModuleType) -> tuple[Array, float]:
     TypeError
         For masked, sparse, complex, object, string or datetime input.
     """
+    if type(x) is np.ndarray and x.dtype == np.float64 and x.dtype.isnative and is_numpy(xp):
+        return x, _EPS64
     _refuse_kind(x, name)
     if not aac.is_array_api_obj(x):
         try:
