@@ -68,7 +68,8 @@ def solve(
     time_limit : float, optional
         Seconds.
     callback : callable, optional
-        Called with a `Progress` about ten times a second; return True to stop.
+        Called with a `Progress` about ten times a second, certified interval and ETA included; return True
+        to stop.
     throw : bool
         Raise ConvergenceError when a limit is reached (default), or return the certified interval.
     warm : Solution, optional

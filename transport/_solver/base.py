@@ -36,7 +36,21 @@ class Coupling(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees. Return True from it to stop."""
+    """What a callback sees. Return True from it to stop.
+
+    Attributes
+    ----------
+    n_iter : int
+        Iterations (pivots, for the exact solver).
+    elapsed : float
+        Seconds.
+    message : str
+        One line for people.
+    details : mapping
+        What ``Solution.stats`` will hold, so far ("arcs", "pivots", "rounds", ...), and, once a solver can
+        prove an interval, "lower_bound" <= optimum <= "upper_bound", their "gap", and "eta": the seconds
+        left at the pace of the last rounds, None while these do not tell.
+    """
 
     n_iter: int
     elapsed: float
@@ -45,7 +59,11 @@ class Progress:
 
 
 class Solver(Protocol):
-    """``init -> step* -> finish``; the state is the solver's own mutable business."""
+    """``init -> step* -> finish``; the state is the solver's own mutable business.
+
+    A solver may also have ``watch(state) -> (words, facts)``, called only where there is a callback: what
+    costs a little to know, for `Progress.message` and `Progress.details`.
+    """
 
     def init(self, problem: Problem, *, tol: float) -> Any:
         """Set up; cheap, or sliced into the first steps."""
@@ -92,6 +110,7 @@ def run(
     limit = UNLIMITED if max_iter is None else max_iter
     status = Status.RUNNING
     done = 0
+    watch: Callable[[Any], tuple[str, Mapping[str, Any]]] = getattr(solver, "watch", lambda state: ("", {}))
     try:
         while status is Status.RUNNING:
             if done >= limit:
@@ -102,7 +121,9 @@ def run(
                 status = solver.step(state, limit - done)
                 done, message, details = solver.progress(state)
                 if callback is not None and status is Status.RUNNING:
-                    if callback(Progress(done, time.perf_counter() - start, message, details)):
+                    words, facts = watch(state)
+                    seconds = time.perf_counter() - start
+                    if callback(Progress(done, seconds, message + words, {**details, **facts})):
                         status = Status.STOPPED
     except KeyboardInterrupt:
         status = Status.INTERRUPTED

@@ -13,6 +13,7 @@ they cannot sit in the basis without flow and drown the others' digits.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from transport._solver.trees import Pool, Tree, Work, plant
 DISPROPORTION = 2.0**44
 BLOCK_ENTRIES = 1 << 21
 MAX_ROUNDS = 200
+
+Priced: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""(f, g, rows, cols, costs): potentials, and the arcs that an oracle found violated by them."""
 LOUD = 2.0**14  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
 
 
@@ -45,6 +49,7 @@ class Simplex:
         self.n, self.m = oracle.shape
         self.limit = np.inf
         self._tree: Tree | None = None
+        self.priced: Priced | None = None
         indptr, col = simplex_pool.build_pool(self.n, self.m, start.rows, start.cols)
         self.pool = self._in_proportion(Pool(indptr, col, np.empty(0)))
 
@@ -168,9 +173,10 @@ class Simplex:
         self.work.arcs = len(self.pool.col)
         yield from self.tree.optimise(self.pool, self.work)
 
-    def add(self, rows: np.ndarray, cols: np.ndarray) -> None:
-        """Put more arcs into the pool."""
-        self._extend(rows, cols, self.reduced(rows, cols))
+    def add(self, rows: np.ndarray, cols: np.ndarray, costs: np.ndarray | None = None) -> None:
+        """Put more arcs into the pool; ``costs`` where they are known."""
+        costs = self.oracle.costs(rows, cols) if costs is None else costs
+        self._extend(rows, cols, (costs - self.start.f[rows]) - self.start.g[cols])
 
     def _extend(self, rows: np.ndarray, cols: np.ndarray, costs: np.ndarray) -> None:
         if len(rows):
@@ -215,12 +221,16 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         yield from core.optimise()
         work.rounds += 1
         work.stage = "pricing"
-        more = yield from core.oracle.price(*core.potentials())
-        if not len(more[0]):
+        potentials = core.potentials()
+        rows, cols = yield from core.oracle.price(*potentials)
+        costs = core.oracle.costs(rows, cols)
+        core.priced = (*potentials, rows, cols, costs)
+        yield
+        if not len(rows):
             return True
         if rounds and work.pivots == before:
             return False
-        core.add(*more)
+        core.add(rows, cols, costs)
     return False
 
 

@@ -22,6 +22,7 @@ from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
+from transport._solver.pace import Pace, in_words
 from transport._solver.pricing import Slices, Start
 from transport._solver.sparse import SparseOracle
 from transport._solver.tree_metric import tree_coupling
@@ -76,7 +77,7 @@ class Exact:
                 f"warm has shape {self.warm.arcs.shape} but the problem {problem.shape}; "
                 "only a solution of the same shape can be a start"
             )
-        return State(problem, *choose(problem, self.method), warm=self.warm)
+        return State(problem, *choose(problem, self.method), pace=Pace(tol), warm=self.warm)
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -102,6 +103,13 @@ class Exact:
         }
         return w.pivots, f"{w.stage}: {w.arcs} arcs, {w.pivots} pivots", stats
 
+    def watch(self, state: State) -> tuple[str, Mapping[str, Any]]:
+        """For callbacks: the certified interval so far and when it should be closed, in words and numbers."""
+        core = state.core
+        mass = math.fsum(state.problem.a) / float(core.a.sum()) if core is not None else 1.0
+        facts = state.pace.look(core, state.unit * mass)
+        return in_words(facts), facts
+
     def finish(self, state: State) -> Coupling:
         """Plan on the current basis, flows recomputed from the masses as given, and the potentials."""
         problem = state.problem
@@ -124,6 +132,7 @@ class State:
     problem: Problem
     method: str
     reason: str
+    pace: Pace
     work: Work = field(default_factory=Work)
     core: Simplex | None = None
     coupling: Coupling | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from transport.internal._errors import ConvergenceError
@@ -37,26 +38,67 @@ def guard(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
 
 
 class Ticker:
-    """A solve callback that shows one live line on a terminal once a second has passed."""
+    """A solve callback that shows one live line on a terminal once a second has passed.
+
+    With rich (extra ``cli``) a bar fills as the digits of the certified gap come in: empty at a gap of 100 %,
+    full at 1e-9.
+    """
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.start = time.perf_counter()
         self.live = sys.stderr.isatty()
         self.shown = False
+        self.bar: Any = None
 
     def __call__(self, progress: Any) -> None:
         """Redraw."""
         elapsed = time.perf_counter() - self.start
-        if self.live and elapsed > 1.0:
-            spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(elapsed * 10) % 10]
-            text = f"{spinner} {self.what}: {progress.message}, {elapsed:.0f} s"
-            sys.stderr.write("\r\x1b[2K" + text[:110])
-            sys.stderr.flush()
-            self.shown = True
+        if not self.live or elapsed < 1.0:
+            return
+        text = f"{self.what}: {progress.message}, {elapsed:.0f} s"
+        if not self.shown:
+            self.shown, self.bar = True, _rich_bar()
+            if self.bar is not None:
+                self.bar.start()
+                self.bar.add_task("", total=None, text=text)
+        if self.bar is not None:
+            done = digits(progress.details)
+            self.bar.update(0, total=None if done is None else 9.0, completed=done or 0.0, text=text)
+            return
+        spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(elapsed * 10) % 10]
+        sys.stderr.write("\r\x1b[2K" + f"{spinner} {text}"[:110])
+        sys.stderr.flush()
 
     def done(self) -> None:
         """Wipe the line."""
-        if self.shown:
+        if self.bar is not None:
+            self.bar.stop()
+        elif self.shown:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+
+def digits(details: Mapping[str, Any]) -> float | None:
+    """How many digits of the optimum are certified, 0 to 9; None where no gap is known.
+
+    >>> digits({"gap": 1e-3, "upper_bound": 1.0})
+    3.0
+    """
+    if "gap" not in details:
+        return None
+    gap, size = details["gap"], abs(details["upper_bound"])
+    if gap <= 1e-9 * size:
+        return 9.0
+    return max(0.0, math.log10(size / gap)) if size > 0 else 0.0
+
+
+def _rich_bar() -> Any:
+    """rich's bar, or None without rich."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+    except ImportError:
+        return None
+    columns = (SpinnerColumn(), BarColumn(bar_width=18), TextColumn("{task.fields[text]}"))
+    return Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=8)

@@ -1,0 +1,86 @@
+"""How far a solve is: the certified interval after every pricing round, and when it will have closed.
+
+Computed only for those who watch (`Exact.watch`); a solve without a callback pays nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from transport._solver.columns import Priced, Simplex
+
+_EPS = 2.0**-52
+
+
+def bounds(core: Simplex, priced: Priced) -> tuple[float, float]:
+    """(lower, upper) around the optimum, in the oracle's units of cost and integer units of mass.
+
+    The oracle returns the worst arcs of every row: lowering f_i by the violation of the worst one makes
+    (f, g) feasible, so <a, f> + <b, g> less the sum of a_i times these violations is a lower bound, and it
+    costs nothing. The violations that oracles pass over as rounding, 8 eps (|c| + |f| + |g|) with
+    |c| <= |f| + |g| + rounding, and the roundings of these sums are taken off as well.
+    """
+    f, g, rows, cols, costs = priced
+    worst = np.zeros(len(f))
+    np.maximum.at(worst, rows, (f[rows] - costs) + g[cols])
+    a, b = core.a.astype(float), core.b.astype(float)
+    size = float(a @ (np.abs(f) + worst) + b @ np.abs(g))
+    slack = 32 * _EPS * (size + float(a.sum()) * float(np.abs(g).max()))
+    rows, cols, flow = core.flows()
+    costs, mass = core.oracle.costs(rows, cols), flow.astype(float)
+    upper = float(costs @ mass) + 32 * _EPS * float(np.abs(costs) @ mass)
+    return float(a @ (f - worst) + b @ g) - slack, upper
+
+
+@dataclass(eq=False)
+class Pace:
+    """The certified interval, and how fast it closes round by round."""
+
+    tol: float
+    lower: float = -math.inf
+    upper: float = math.inf
+    priced: Priced | None = None
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+    def look(self, core: Simplex | None, unit: float) -> dict[str, Any]:
+        """{} before the first round, then lower_bound, upper_bound, gap and eta (seconds or None).
+
+        ``unit``: what one unit of the core's cost times one of its mass is worth.
+        """
+        if core is not None and core.priced is not None and core.priced is not self.priced:
+            self.priced = core.priced
+            lower, upper = bounds(core, core.priced)
+            self.lower, self.upper = max(self.lower, lower * unit), min(self.upper, upper * unit)
+            gap = (self.upper - self.lower) / max(abs(self.upper), 1e-300)
+            self.history.append((time.perf_counter(), gap))
+        if not self.history:
+            return {}
+        gap = self.upper - self.lower
+        return {"lower_bound": self.lower, "upper_bound": self.upper, "gap": gap, "eta": self.eta()}
+
+    def eta(self) -> float | None:
+        """Seconds until the gap is within tol at the pace of the last two rounds; None: no telling."""
+        if len(self.history) < 2:
+            return None
+        (before, wide), (after, gap) = self.history[-2:]
+        if not self.tol < gap < 0.9 * wide:
+            return None
+        left = (after - before) * math.log(gap / self.tol) / math.log(wide / gap)
+        left -= time.perf_counter() - after
+        return left if 0.5 < left < 1e6 else None
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """The part of a progress line about the gap."""
+    if not facts:
+        return ""
+    size, eta = abs(facts["upper_bound"]), facts["eta"]
+    text = f", gap {facts['gap'] / size:.1e}" if size > 0 else f", gap {facts['gap']:.1e} absolute"
+    if eta is not None:
+        text += f", about {eta:.0f} s left" if eta < 120 else f", about {eta / 60:.0f} min left"
+    return text
