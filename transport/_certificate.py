@@ -18,11 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solver.base import Coupling
 
 _EPS = 2.0**-52
 _MASS_ROUNDING = 1e-13
+_SMALL = 1 << 18  # entries
 _LOUD = 2.0**20  # times the mean potential: its rounding would move the others
 
 
@@ -42,10 +44,9 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
     from transport._kernels import certificate as k
 
     a, b = problem.a, problem.b
-    f, g = feasible_potentials(problem, coupling.f)
-    cost = problem.cost.entries(coupling.rows, coupling.cols)
-    sums = k.bounds(cost, f, g, coupling.rows, coupling.cols, coupling.mass, a, b)
+    f, g, sums = _bounds(problem, coupling)
     if sums[1] > 1e-13 * sums[2] and (quieter := _yielding(problem, coupling)) is not None:
+        cost = problem.cost.entries(coupling.rows, coupling.cols)
         again = k.bounds(cost, *quieter, coupling.rows, coupling.cols, coupling.mass, a, b)
         if again[1] < sums[1]:
             (f, g), sums = quieter, again
@@ -68,6 +69,24 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         marginal_error=error,
         noise=16 * _EPS * spread * unit + 2.0**-1070,  # an optimum of 0 is known to a subnormal
     )
+
+
+def _bounds(
+    problem: Problem, coupling: Coupling
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float, float, float, float, float, float]]:
+    """Feasible potentials and what they and the plan prove; in one call for a small matrix."""
+    from transport._kernels import certificate as k
+
+    cost = problem.cost
+    if isinstance(cost, Matrix) and cost.values.size <= _SMALL:
+        sound, g, sums = k.bounds_matrix(
+            cost.values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
+        )
+        if sound:
+            return coupling.f, g, sums
+    f, g = feasible_potentials(problem, coupling.f)
+    at = cost.entries(coupling.rows, coupling.cols)
+    return f, g, k.bounds(at, f, g, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b)
 
 
 def feasible_potentials(problem: Problem, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -140,6 +140,11 @@ def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:
 
 def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
     """The validated problem, and an array telling on which library and device to answer."""
+    if _is_plain(cost) and cost.flags.c_contiguous and cost.ndim == 2 and cost.size:
+        n, m = cost.shape
+        if (a is None or _is_plain(a)) and (b is None or _is_plain(b)):
+            masses = _masses(a, "a", n, np), _masses(b, "b", m, np)
+            return Problem(Matrix(cost), *_balance(*masses, (n, m))), cost
     if is_sparse(cost):
         cost = SparseMatrix.from_scipy(cost)
     if hasattr(cost, "c_transform"):
@@ -160,14 +165,24 @@ def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
     return Problem(kernel, a, b), like
 
 
+def _is_plain(x: Any) -> bool:
+    """A float64 NumPy array: nothing to convert, nothing to refuse but its values."""
+    return type(x) is np.ndarray and x.dtype == np.float64
+
+
 def _masses(w: Any, name: str, size: int, xp: Any) -> tuple[np.ndarray, float, float] | None:
     """(masses on the host, their total, the relative rounding allowed in it), validated."""
     if w is None:
         return None
     from transport._kernels.certificate import scan_masses
 
-    values, eps = as_float64(w, name, xp=xp)
-    host = np.ascontiguousarray(to_numpy(values))
+    if _is_plain(w):
+        host, eps = w, 2.0**-52
+    else:
+        values, eps = as_float64(w, name, xp=xp)
+        host = to_numpy(values)
+    if not host.flags.c_contiguous:
+        host = np.ascontiguousarray(host)
     if host.shape == (size,):
         smallest, total = scan_masses(host)
         if smallest >= 0 and 0 < total < math.inf:

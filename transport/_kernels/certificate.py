@@ -9,6 +9,8 @@ import math
 import numpy as np
 from numba import njit
 
+from transport._kernels.costs import c_transform_rows
+
 _jit = njit(cache=True, nogil=True)
 
 EPS = 2.0**-52
@@ -135,6 +137,19 @@ def bounds(cost, f, g, rows, cols, mass, a, b):
     total, mismatch = _difference(a, b)
     slack, off, error = _mass_slack(off_a, off_b, f, g, b, mismatch)
     return value + value_low, gap + gap_low, size, spread, slack / unit, off / total, error, unit
+
+
+@_jit
+def bounds_matrix(c, f, rows, cols, mass, a, b):
+    """(sound, g, bounds) of a stored matrix; not sound: potentials or masses that want a closer look."""
+    finite, massless = scan_potentials(f, a)
+    g = c_transform_rows(c, f, 0, len(c))
+    cost = np.empty(len(rows))
+    for k in range(len(rows)):
+        cost[k] = c[rows[k], cols[k]]
+    for v in g:
+        finite &= v < np.inf
+    return finite and not massless, g, bounds(cost, f, g, rows, cols, mass, a, b)
 
 
 @_jit

@@ -35,7 +35,8 @@ def _in_chunks(kernel: Callable[[int, int], Any], n: int, m: int) -> list[Any]:
 
 
 @_jit
-def _scan_rows(c, start, stop):
+def scan_rows(c, start, stop):
+    """`scan_costs` of rows start:stop."""
     largest = 0.0
     forbidden = False
     m = c.shape[1]
@@ -62,7 +63,7 @@ def _scan_rows(c, start, stop):
 
 def scan_costs(c: np.ndarray) -> tuple[float, bool, int]:
     """(largest finite |c|, whether +inf occurs, flat index of the first NaN or -inf, or -1)."""
-    parts = _in_chunks(lambda i, j: _scan_rows(c, i, j), *c.shape)
+    parts = _in_chunks(lambda i, j: scan_rows(c, i, j), *c.shape)
     bad = next((p[2] for p in parts if p[2] >= 0), -1)
     return max(p[0] for p in parts), any(p[1] for p in parts), bad
 
@@ -88,7 +89,8 @@ def lower_rows(c, f, start, stop, g):
 
 
 @_jit
-def _lowest(c, f, start, stop):
+def c_transform_rows(c, f, start, stop):
+    """`c_transform_matrix` of rows start:stop."""
     g = np.empty(c.shape[1])
     g[:] = np.inf
     lower_rows(c, f, start, stop, g)
@@ -100,7 +102,7 @@ def _lowest(c, f, start, stop):
 
 def c_transform_matrix(c: np.ndarray, f: np.ndarray) -> np.ndarray:
     """g_j = min_i c_ij - f_i, rounded down like `transport._cost.rounded_down`; shape (m,)."""
-    g, *others = _in_chunks(lambda i, j: _lowest(c, f, i, j), *c.shape)
+    g, *others = _in_chunks(lambda i, j: c_transform_rows(c, f, i, j), *c.shape)
     return np.minimum.reduce([g, *others]) if others else g
 
 

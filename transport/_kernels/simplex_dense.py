@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from transport._kernels.costs import scan_rows
+from transport._kernels.masses import integer_masses
 from transport._kernels.simplex_pool import peel
 from transport._kernels.simplex_tree import EPS8, _pivot
 from transport._kernels.vector import fmin, least_difference, place_of
@@ -224,25 +226,34 @@ def run(w, tree, limit):
 
 
 @_jit
-def solve(c, units_a, units_b, a, b, g, limit):
-    """(code, pivots, rows, cols, mass, f, g): optimal transport of masses a, b for the matrix c.
+def ordinary(c):
+    """Costs are numbers or +inf, and sums of them neither overflow nor underflow."""
+    largest, _, bad = scan_rows(c, 0, len(c))
+    return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest <= 2.0**400)
 
-    ``units_a, units_b`` are the masses as integers of equal sums, all positive; ``g`` the potentials to start
-    from. After LIMIT the plan ships everything, as far as it got; after UNFIT it may be empty.
+
+@_jit
+def solve(c, a, b, g, limit):
+    """(code, pivots, rows, cols, mass, f, g): optimal transport of positive masses a, b for the matrix c.
+
+    ``g``: potentials to start from. After LIMIT the plan ships everything, as far as it got; after UNFIT it
+    may be empty.
     """
     n, m = c.shape
     nodes = n + m
-    f = np.empty(n)
+    f = np.zeros(n)
     g = g.copy()
-    w = np.empty((n, m))
-    largest = reduce_costs(c, f, g, w)
-    if largest == np.inf:
-        none = np.empty(0, np.int64)
-        return UNFIT, 0, none, none, np.empty(0), f, g
     rows = np.empty(nodes, np.int64)
     cols = np.empty(nodes, np.int64)
     flows = np.empty(nodes, np.int64)
     mass = np.empty(nodes)
+    if not ordinary(c):
+        return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
+    w = np.empty((n, m))
+    largest = reduce_costs(c, f, g, w)
+    if largest == np.inf:
+        return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
+    units_a, units_b = integer_masses(a, b)
     count = cheapest_first(w, units_a, units_b, rows, cols, flows)
     if not fits(w, rows[:count], cols[:count], flows[:count], units_a, largest):
         return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g

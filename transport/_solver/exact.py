@@ -176,23 +176,27 @@ def _solve(state: State) -> Slices[None]:
         oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
         state.has_all = False  # and if they are all there, then in another order
         a, b = oracle.x.mass, oracle.y.mass
+    elif state.method == "matrix":
+        values = _stored(state)
+        if _at_once(state, values):
+            return
+        a, b = integer_masses(*state.masses)
+        oracle = _matrix_oracle(state, values, (a, b))
+        if state.unit != 1.0 and _at_once(state, oracle.values):
+            return
+        if state.coupling is not None:  # out of budget: this is the answer unless there is more
+            yield
+            state.coupling = None
+        yield
     else:
         a, b = integer_masses(*state.masses)
         if state.method == "blocks":
             oracle = yield from _block_oracle(state)
-        elif state.method == "sparse":
+        else:
             sparse = state.problem.cost
             assert isinstance(sparse, SparseMatrix)
             oracle = SparseOracle(sparse.restrict(state.sources, state.sinks))
             state.unit = math.ldexp(1.0, oracle.exponent)
-        else:
-            oracle = _matrix_oracle(state, (a, b))
-            if _at_once(state, oracle):
-                return
-            if state.coupling is not None:  # out of budget: this is the answer unless there is more
-                yield
-                state.coupling = None
-            yield
     state.work.stage = "building the shortlist"
     start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
     state.core = Simplex(oracle, a, b, start, state.work)
@@ -209,21 +213,20 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     return oracle
 
 
-def _at_once(state: State, oracle: MatrixOracle) -> bool:
+def _at_once(state: State, values: np.ndarray) -> bool:
     """Small problems in one call; False if it was not one, or did not work out (the general path will)."""
-    c = oracle.values
-    if c.size > AT_ONCE or sum(c.shape) > NODES_AT_ONCE:
+    if values.size > AT_ONCE or sum(values.shape) > NODES_AT_ONCE:
         return False
     from transport._kernels import simplex_dense as k
 
     a, b = state.masses
     g = np.zeros(len(b)) if state.warm is None else _warm_g(state, state.warm)
     limit = min(state.work.budget, PIVOTS_AT_ONCE)
-    code, pivots, rows, cols, mass, f, g = k.solve(c, *oracle.masses, a, b, g, limit)
+    code, pivots, rows, cols, mass, f, g = k.solve(values, a, b, g, limit)
     if code == k.UNFIT or (code == k.LIMIT and pivots < state.work.budget):
         return False
     state.work.spend(pivots)
-    state.work.rounds, state.work.arcs, state.work.stage = 1, c.size, "pivoting"
+    state.work.rounds, state.work.arcs, state.work.stage = 1, values.size, "pivoting"
     state.coupling = state.in_full(rows, cols, mass, f, g)
     return bool(code == k.OPTIMAL)
 
@@ -245,12 +248,16 @@ def _warm_start(state: State, warm: Solution, oracle: AnyOracle) -> Slices[Start
     return (yield from oracle.restart(f, arcs))
 
 
-def _matrix_oracle(state: State, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
-    """All costs in memory, those of massless rows and columns left out, of ordinary magnitude."""
+def _stored(state: State) -> np.ndarray:
+    """All costs in memory, those of massless rows and columns left out."""
     cost = state.problem.cost
     values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
-    if (len(state.sources), len(state.sinks)) != values.shape:
-        values = values[np.ix_(state.sources, state.sinks)]
+    return values if state.has_all else values[np.ix_(state.sources, state.sinks)]
+
+
+def _matrix_oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
+    """The costs in units of ordinary magnitude."""
+    cost = state.problem.cost
     magnitude = cost.magnitude
     exponent = math.frexp(magnitude)[1] - 1
     if magnitude > 0 and abs(exponent) > 400:  # sums and differences must neither overflow nor underflow
