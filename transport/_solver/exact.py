@@ -18,6 +18,7 @@ from transport._solver.blocks import BlockOracle
 from transport._solver.choose import METHODS, choose
 from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
+from transport._solver.duplicates import Merged, merged
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
@@ -77,7 +78,14 @@ class Exact:
                 f"warm has shape {self.warm.arcs.shape} but the problem {problem.shape}; "
                 "only a solution of the same shape can be a start"
             )
-        return State(problem, *choose(problem, self.method), pace=Pace(tol), warm=self.warm)
+        fewer = merged(problem) if self.warm is None and self.method in ("auto", "points") else None
+        if fewer is None:
+            return State(problem, *choose(problem, self.method), pace=Pace(tol), warm=self.warm)
+        method, reason = choose(fewer.problem, self.method)
+        n, m = problem.shape
+        return State(
+            fewer.problem, method, f"{reason}; {n} x {m} with duplicates", pace=Pace(tol), merged=fewer
+        )
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -106,12 +114,17 @@ class Exact:
     def watch(self, state: State) -> tuple[str, Mapping[str, Any]]:
         """For callbacks: the certified interval so far and when it should be closed, in words and numbers."""
         core = state.core
-        mass = math.fsum(state.problem.a) / float(core.a.sum()) if core is not None else 1.0
+        problem = state.problem if state.merged is None else state.merged.original
+        mass = math.fsum(problem.a) / float(core.a.sum()) if core is not None else 1.0
         facts = state.pace.look(core, state.unit * mass)
         return in_words(facts), facts
 
     def finish(self, state: State) -> Coupling:
         """Plan on the current basis, flows recomputed from the masses as given, and the potentials."""
+        coupling = self._finish(state)
+        return coupling if state.merged is None else state.merged.split(coupling)
+
+    def _finish(self, state: State) -> Coupling:
         problem = state.problem
         if state.coupling is not None:
             return state.coupling
@@ -138,6 +151,7 @@ class State:
     coupling: Coupling | None = None
     unit: float = 1.0
     warm: Solution | None = None
+    merged: Merged | None = None
 
     def __post_init__(self) -> None:
         self.sources = np.flatnonzero(self.problem.a)
