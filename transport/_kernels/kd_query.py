@@ -33,6 +33,9 @@ from transport._kernels.costs import raised
 SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
 _jit = njit(cache=True, nogil=True)
 _inline = njit(nogil=True)
+_here = njit(
+    nogil=True, inline="always"
+)  # in the caller's code, where the branches not taken are not compiled
 _U = 2.0**-53
 _TIE = 64.0 * _U
 
@@ -54,7 +57,7 @@ def _base(x, y, i, j, dim, metric):
     return s
 
 
-@_inline
+@_here
 def _cost(x, y, i, j, dim, kind, metric, power):
     if kind == SQUARED:
         return _base(x, y, i, j, dim, 0)
@@ -194,7 +197,7 @@ def _bound_other(x, i, nodes, z, dim, metric, power):
     return max(plain, linear - rounding * (tangent + low + slope * (centre + near)))
 
 
-@_inline
+@_here
 def _bound(x, i, nodes, z, dim, kind, metric, power):
     if kind == SQUARED:
         return _bound_squared(x, i, nodes, z, dim)

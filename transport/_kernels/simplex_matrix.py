@@ -127,8 +127,7 @@ def nearest_in_cols(c, f, low, start, stop, rows, vals):
                     j = start + q
                     count[q] = _insert(vals[j], rows[j], count[q], low[p, j], p)
                     last[q] = vals[j, k - 1]
-        bound[:] = last
-        last[:] = np.inf
+        bound, last = last, bound
         vals[start:stop] = np.inf
         count[:] = 0
     for p in range(panels):

@@ -51,7 +51,8 @@ class Norm:
         from transport._kernels.kd_query import pair_costs
 
         shape = np.broadcast_shapes(np.shape(rows), np.shape(cols))
-        flat = [np.ascontiguousarray(np.broadcast_to(k, shape)).ravel() for k in (rows, cols)]
+        # one type of index, writable: the kernel is compiled once
+        flat = [np.require(np.broadcast_to(k, shape).ravel(), np.int64, "CW") for k in (rows, cols)]
         return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
 
     def search(
