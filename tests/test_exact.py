@@ -431,3 +431,62 @@ def test_at_once_and_the_general_path_agree(c, a, b, monkeypatch):
     general, k = solve(c, a, b)
     check(c, a, b, general, k)
     assert general == pytest.approx(value, rel=1e-12, abs=1e-300)
+
+
+# ------------------------------------------------------------------ the short road
+
+
+def _same(x: transport.Solution, y: transport.Solution) -> None:
+    assert (x.value, x.lower_bound, x.upper_bound, x.marginal_error) == (
+        y.value,
+        y.lower_bound,
+        y.upper_bound,
+        y.marginal_error,
+    )
+    for u, v in zip((*x.arcs[:3], *x.potentials), (*y.arcs[:3], *y.potentials)):
+        np.testing.assert_array_equal(u, v)
+    assert x.stats == y.stats
+    assert x.status is y.status
+    np.testing.assert_array_equal(x.problem.b, y.problem.b)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 7), (9, 1), (30, 40), (200, 90)])
+@pytest.mark.parametrize("shape", ["dirichlet", "uniform", "rounded"])
+def test_short_and_main_road_agree_bitwise(n, m, shape):
+    rng = np.random.default_rng(n * m)
+    c = rng.standard_normal((n, m))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    if shape == "uniform":
+        a, b = np.full(n, 1 / n), np.full(m, 1 / m)
+    elif shape == "rounded":
+        b = b * (1 + 2.0**-52)
+    _same(transport.solve(c, a, b), transport.solve(c, a, b, solver=Exact()))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda c, a, b: c.__setitem__((1, 2), np.nan), "nan"),
+        (lambda c, a, b: c.__setitem__((1, 2), -np.inf), "-inf"),
+        (lambda c, a, b: a.__setitem__(0, -1.0), "negative"),
+        (lambda c, a, b: b.__setitem__(0, 5.0), "equal masses"),
+        (lambda c, a, b: b.__setitem__(0, np.nan), "nan"),
+    ],
+)
+def test_the_short_road_leaves_errors_to_the_main_road(change, error):
+    c, a, b = np.ones((4, 4)), np.full(4, 0.25), np.full(4, 0.25)
+    change(c, a, b)
+    with pytest.raises(ValueError, match=error):
+        transport.solve(c, a, b)
+
+
+def test_small_problems_with_zero_masses_and_forbidden_arcs():
+    """What the short road refuses, and the main road's single call then answers."""
+    rng = np.random.default_rng(3)
+    c = rng.random((20, 25))
+    c[rng.random(c.shape) < 0.3] = np.inf
+    a, b = rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(25))
+    a[3] = b[7] = 0.0
+    a, b = a / a.sum(), b / b.sum()
+    b *= a.sum() / b.sum()
+    assert transport.solve(c, a, b).value == pytest.approx(lp_value(c, a, b), rel=1e-12)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,8 +24,12 @@ from transport._solver.base import Coupling
 
 _EPS = 2.0**-52
 _MASS_ROUNDING = 1e-13
+_MUCH = 1e-13  # of the plan's absolute costs: gaps that better potentials might close
 _SMALL = 1 << 18  # entries
 _LOUD = 2.0**20  # times the mean potential: its rounding would move the others
+
+Sums: TypeAlias = tuple[float, float, float, float, float, float, float, float]
+"""What `_kernels.certificate.bounds` returns."""
 
 
 class Certificate(NamedTuple):
@@ -45,7 +49,10 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
 
     a, b = problem.a, problem.b
     f, g, sums = _bounds(problem, coupling)
-    if sums[1] > 1e-13 * sums[2] and (quieter := _yielding(problem, coupling)) is not None:
+    certificate = certificate_of(coupling._replace(f=f, g=g), sums, problem.cost.relative_error)
+    if certificate is not None:
+        return certificate
+    if sums[1] > _MUCH * sums[2] and (quieter := _yielding(problem, coupling)) is not None:
         cost = problem.cost.entries(coupling.rows, coupling.cols)
         again = k.bounds(cost, *quieter, coupling.rows, coupling.cols, coupling.mass, a, b)
         if again[1] < sums[1]:
@@ -55,12 +62,23 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         coupling = repair(problem, coupling)
         cost = problem.cost.entries(coupling.rows, coupling.cols)
         sums = k.bounds(cost, f, g, coupling.rows, coupling.cols, coupling.mass, a, b)
-    value, gap, size, spread, mass_slack, _, error, unit = sums
-    if not math.isfinite(value):  # the completion had to use a forbidden arc
+    if not math.isfinite(sums[0]):  # the completion had to use a forbidden arc
         lower = math.fsum(a * f) + math.fsum(b * g)
         lower -= len(f) * _EPS * float(a @ np.abs(f) + b @ np.abs(g))
-        return Certificate(coupling, math.inf, lower, math.inf, error, 0.0)
-    slack = _EPS * (abs(value) + gap) + 2.0**-90 * spread + problem.cost.relative_error * size + mass_slack
+        return Certificate(coupling, math.inf, lower, math.inf, sums[6], 0.0)
+    return _from_sums(coupling, sums, problem.cost.relative_error)
+
+
+def certificate_of(coupling: Coupling, sums: Sums, relative_error: float) -> Certificate | None:
+    """What ``sums`` prove, unless there is more to be had by a closer look."""
+    if sums[1] > _MUCH * sums[2] or not (sums[5] <= _MASS_ROUNDING and math.isfinite(sums[0])):
+        return None
+    return _from_sums(coupling, sums, relative_error)
+
+
+def _from_sums(coupling: Coupling, sums: Sums, relative_error: float) -> Certificate:
+    value, gap, size, spread, mass_slack, _, error, unit = sums
+    slack = _EPS * (abs(value) + gap) + 2.0**-90 * spread + relative_error * size + mass_slack
     return Certificate(
         coupling=coupling,
         value=value * unit,
@@ -71,9 +89,7 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
     )
 
 
-def _bounds(
-    problem: Problem, coupling: Coupling
-) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float, float, float, float, float, float]]:
+def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarray, Sums]:
     """Feasible potentials and what they and the plan prove; in one call for a small matrix."""
     from transport._kernels import certificate as k
 

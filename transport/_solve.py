@@ -14,6 +14,7 @@ import numpy as np
 from transport._certificate import Certificate, certify
 from transport._cost import Cost, Matrix
 from transport._problem import Problem
+from transport._small import solve_small
 from transport._solution import Arcs, Potentials, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, run
 from transport._sparse import SparseMatrix, is_sparse
@@ -28,6 +29,8 @@ from transport.internal import (
     on_device_of,
     to_numpy,
 )
+
+_DEFAULTS = (None,) * 5
 
 
 def solve(
@@ -110,8 +113,11 @@ def solve(
            [0.  , 0.25]])
     """
     start = time.perf_counter()
-    problem, like = as_problem(cost, a, b)
     tol = check_positive(tol, "tol")
+    if (solver, warm, callback, max_iter, time_limit) == _DEFAULTS:
+        if (short := solve_small(cost, a, b, tol=tol, start=start)) is not None:
+            return short
+    problem, like = as_problem(cost, a, b)
     if max_iter is not None:
         max_iter = check_count(max_iter, "max_iter")
     if time_limit is not None:

@@ -11,6 +11,10 @@ from transport._sparse import SparseMatrix
 from transport._tree_metric import TreeMetric
 
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree")
+STORED = "a stored cost matrix"
+AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
+NODES_AT_ONCE = 2048
+PIVOTS_AT_ONCE = 20_000
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 
@@ -57,7 +61,7 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
     if isinstance(cost, TreeMetric):
         return "tree", "a tree metric: every edge carries the difference of the masses on its two sides"
     if isinstance(cost, Matrix):
-        return "matrix", "a stored cost matrix"
+        return "matrix", STORED
     if isinstance(cost, SparseMatrix):
         return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
     if n * m <= FEW:

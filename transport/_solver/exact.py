@@ -15,7 +15,7 @@ from transport._problem import Problem
 from transport._solution import Solution, Status
 from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
-from transport._solver.choose import METHODS, choose
+from transport._solver.choose import AT_ONCE, METHODS, NODES_AT_ONCE, PIVOTS_AT_ONCE, choose
 from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
@@ -32,9 +32,6 @@ from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice, to_numpy
 
 AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOracle
-AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
-NODES_AT_ONCE = 2048
-PIVOTS_AT_ONCE = 20_000
 CLOSED_FORMS = {"line": sorted_coupling, "circle": circular_coupling, "tree": tree_coupling}
 
 

@@ -1,0 +1,63 @@
+"""The short road of `transport.solve`: a small, ordinary problem in one kernel call.
+
+Between the same kernels the main road spends 30 microseconds on Python (200 when the caches are cold),
+as much as 50 x 50 costs take to solve. Whatever is unusual (other libraries and types, forbidden arcs that
+get in the way, masses of 0, limits, a gap above ``tol``, any error) is left to the main road.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from transport._certificate import certificate_of
+from transport._cost import Matrix
+from transport._problem import Problem
+from transport._solution import Arcs, Potentials, Solution, Status
+from transport._solver.base import Coupling
+from transport._solver.choose import AT_ONCE, NODES_AT_ONCE, PIVOTS_AT_ONCE, STORED
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solution | None:
+    """The answer, certified to ``tol``, or None."""
+    if not (type(cost) is type(a) is type(b) is np.ndarray):
+        return None
+    if not (cost.dtype is a.dtype is b.dtype is _FLOAT64 and cost.ndim == 2 and a.ndim == b.ndim == 1):
+        return None
+    shape = len(a), len(b)
+    if cost.shape != shape or not 0 < cost.size <= AT_ONCE or sum(shape) > NODES_AT_ONCE:
+        return None
+    if not (cost.flags.carray and a.flags.carray and b.flags.carray):
+        return None
+    from transport._kernels import small
+
+    proved, pivots, rows, cols, mass, f, g, b, sums = small.answer(cost, a, b, PIVOTS_AT_ONCE)
+    if not proved:
+        return None
+    certificate = certificate_of(Coupling(rows, cols, mass, f, g), sums, relative_error=0.0)
+    if not (certificate and certificate.upper - certificate.lower <= tol * abs(certificate.upper)):
+        return None
+    return Solution(
+        value=certificate.value,
+        arcs=Arcs(rows, cols, mass, shape, cost),
+        potentials=Potentials(f, g),
+        lower_bound=certificate.lower,
+        upper_bound=certificate.upper,
+        marginal_error=certificate.marginal_error,
+        status=Status.OPTIMAL,
+        n_iter=pivots,
+        elapsed=time.perf_counter() - start,
+        stats={
+            "method": "matrix",
+            "reason": STORED,
+            "pivots": pivots,
+            "rounds": 1,
+            "arcs": cost.size,
+            "stalls": 0,
+        },
+        problem=Problem(Matrix(cost), a, b),
+    )
