@@ -11,15 +11,17 @@ from transport._kdtree import Found, KdTree, look_at_all
 from transport.internal import run_chunks
 
 LOW_DIMENSION = 7  # up to here a tree search always beats tiles
-TILE_ENTRIES = 1 << 22
-ROWS = 64  # rows of a tile per task
+TILE_ENTRIES = 1 << 21
+ROWS = 32  # rows of a tile per task
+COARSE = 0.02  # evaluations per pair beyond which single precision sifts too little
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Tiles:
     """Points without an order of their own; the same face as `KdTree`."""
 
     points: np.ndarray
+    dtype: type[np.float32] | type[np.float64] = np.float32
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -27,11 +29,10 @@ class Tiles:
         return np.arange(len(self.points))
 
     @cached_property
-    def centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(centre, points - centre, squared norms shrunk to a bound)."""
+    def centred(self) -> tuple[np.ndarray, np.ndarray]:
+        """(centre, points - centre)."""
         centre = self.points.mean(axis=0)
-        moved = self.points - centre
-        return centre, moved, _norms(moved)
+        return centre, self.points - centre
 
     @cached_property
     def transposed(self) -> np.ndarray:
@@ -53,38 +54,66 @@ class FittedTiles:
     def search(
         self, x: np.ndarray, k: int, *, metric: int, power: float, limit: np.ndarray | None = None
     ) -> Found:
-        """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``."""
+        """The k smallest c(x_i, y_j) - v_j (below limit_i) for each row of ``x``.
+
+        Where single precision lets too many pairs pass (tight far clusters) later searches are in double.
+        """
         from transport._kernels import tiles
 
         n, y = x.shape[0], self.tree.points
-        m = y.shape[0]
+        m = len(y)
         k = min(k, m)
         limit = np.full(n, np.inf) if limit is None else limit
         if metric != 0:
             return look_at_all(self.tree.transposed, self.v, x, k, metric, power, limit)
         out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
-        centre, moved, yn = self.tree.centred
+        dtype = self.tree.dtype
+        centre, moved = self.tree.centred
         xc = x - centre
-        xn = _norms(xc)
+        exponent = int(np.frexp(max(np.abs(xc).max(), np.abs(moved).max()))[1])
+        left, right = np.ldexp(-2.0 * xc, -exponent).astype(dtype), np.ldexp(moved, -exponent).astype(dtype)
+        bounds, scale = self._bounds(np.ldexp(xc, -exponent), np.ldexp(moved, -exponent), exponent, power)
         size = max(ROWS, TILE_ENTRIES // m // ROWS * ROWS)
         work = np.zeros(-(-n // ROWS), np.int64)
+        room = np.empty((min(n, size), m), dtype)  # fresh pages for every tile cost more than the product
         for base in range(0, n, size):
-            tile = (-2.0 * xc[base : base + size]) @ moved.T
+            tile = np.matmul(left[base : base + size], right.T, out=room[: min(size, n - base)])
 
             def task(first: int, last: int, tile: np.ndarray = tile, base: int = base) -> None:
                 for c in range(first, last):
                     part = (c * ROWS, min(len(tile), (c + 1) * ROWS))
                     work[base // ROWS + c] = tiles.sift(
-                        tile, base, *part, x, y, xn, yn, self.v, limit, power, *out
+                        tile, base, *part, x, y, self.v, bounds, scale, limit, power, *out
                     )
 
             run_chunks(task, -(-len(tile) // ROWS), slice_size=1)
+        if work.sum() > COARSE * n * m:
+            self.tree.dtype = np.float64
         return Found(*out, int(work.sum()))
 
+    def _bounds(
+        self, xc: np.ndarray, yc: np.ndarray, exponent: int, power: float
+    ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[float, float, float]]:
+        """(xn, h, w) and (factor, offset, unit roundoff) of `transport._kernels.tiles`."""
+        from transport._kernels.tiles import down, shrunk
 
-def _norms(x: np.ndarray) -> np.ndarray:
-    """Squared norms, less a bound of all roundings in |x|^2 + |y|^2 - 2 x . y and in the centring."""
-    return np.einsum("ij,ij->i", x, x) * (1.0 - (4.0 * x.shape[1] + 48.0) * 2.0**-53)
+        dtype = self.tree.dtype
+        xn, yn = (shrunk(np.einsum("ij,ij->i", p, p), p.shape[1], dtype) for p in (xc, yc))
+        unit = float(np.finfo(dtype).eps) / 2
+        if abs(exponent * power) > 1000:  # no unit for such costs: everything passes
+            never = np.full(len(yn), -np.inf, dtype)
+            return (down(xn, dtype), never, -never), (0.0, 0.0, unit)
+        factor = 2.0 ** (-exponent * power)
+        h, w = (yn - self.v * factor, np.zeros(len(yn))) if power == 2.0 else (yn, self.v * factor)
+        varying = h if power == 2.0 else w
+        finite = varying[np.isfinite(varying)]
+        middle = float(finite.mean()) if len(finite) else 0.0  # large potentials would cost digits
+        if power == 2.0:
+            h = h - middle
+        else:
+            w = w - middle
+        bounds = down(xn, dtype), down(h, dtype), -down(-w, dtype)
+        return bounds, (factor, middle if power == 2.0 else -middle, unit)
 
 
 def index(points: np.ndarray, metric: int) -> KdTree | Tiles:

@@ -53,7 +53,7 @@ def _block_minima(c, g, i, stop, low):
 
 
 @_jit
-def _insert(vals, items, count, value, item):
+def insert(vals, items, count, value, item):
     """Into the ascending vals[:count], behind its equals; drops the last if full. Returns the new count."""
     q = count
     if count < len(vals):
@@ -87,7 +87,7 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
                 count = 0
                 for b in range(blocks):
                     if count < k or low[r, b] < lowest[k - 1]:
-                        count = _insert(lowest, which, count, low[r, b], b)
+                        count = insert(lowest, which, count, low[r, b], b)
                 bound = lowest[k - 1]  # some k entries are at most that
             vals[i, :] = np.inf
             count = 0
@@ -97,7 +97,7 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
                 for j in range(b * BLOCK, min(m, (b + 1) * BLOCK)):
                     v = c[i, j] - g[j]
                     if v <= bound and v < np.inf and (count < k or v < vals[i, k - 1]):
-                        count = _insert(vals[i], cols[i], count, v, j)
+                        count = insert(vals[i], cols[i], count, v, j)
             i += 1
 
 
@@ -125,7 +125,7 @@ def nearest_in_cols(c, f, low, start, stop, rows, vals):
             for q in range(size):
                 if low[p, start + q] < last[q]:
                     j = start + q
-                    count[q] = _insert(vals[j], rows[j], count[q], low[p, j], p)
+                    count[q] = insert(vals[j], rows[j], count[q], low[p, j], p)
                     last[q] = vals[j, k - 1]
         bound, last = last, bound
         vals[start:stop] = np.inf
@@ -138,7 +138,7 @@ def nearest_in_cols(c, f, low, start, stop, rows, vals):
             for i in range(p * PANEL, min(n, (p + 1) * PANEL)):
                 v = c[i, j] - f[i]
                 if v <= bound[q] and v < last[q]:
-                    count[q] = _insert(vals[j], rows[j], count[q], v, i)
+                    count[q] = insert(vals[j], rows[j], count[q], v, i)
                     last[q] = vals[j, k - 1]
 
 
@@ -162,7 +162,7 @@ def price_rows(c, f, g, start, stop, cols, count):
                 for j in range(b * BLOCK, min(m, (b + 1) * BLOCK)):
                     v = (c[i, j] - g[j]) - fi
                     if v < bound and v < -EPS8 * (abs(c[i, j]) + abs(g[j]) + abs(fi)):
-                        k = _insert(vals, cols[i], k, v, j)
+                        k = insert(vals, cols[i], k, v, j)
                         if k == p:
                             bound = vals[p - 1]
             count[i] = k
@@ -181,5 +181,5 @@ def crossing(c, f, g, sources, sinks, limit, start, stop, cols, count):
             for j in range(m):
                 r = (c[i, j] - f[i]) - g[j]
                 if sinks[j] and r <= limit and r < np.inf and (k < p or r < vals[p - 1]):
-                    k = _insert(vals, cols[i], k, r, j)
+                    k = insert(vals, cols[i], k, r, j)
         count[i] = k

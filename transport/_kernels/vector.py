@@ -18,16 +18,17 @@ FAR = 1 << 40
 
 @intrinsic
 def fmin(typing_context: Any, x: Any, y: Any) -> Any:
-    """The smaller of two floats; neither may be NaN."""
+    """The smaller of two floats, single if both are; neither may be NaN."""
+    kind = types.float32 if x == y == types.float32 else types.float64
+    llvm = ir.FloatType() if kind == types.float32 else ir.DoubleType()
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        double = ir.DoubleType()
         function = builder.module.declare_intrinsic(
-            "llvm.minnum", [double], fnty=ir.FunctionType(double, [double, double])
+            "llvm.minnum", [llvm], fnty=ir.FunctionType(llvm, [llvm, llvm])
         )
         return builder.call(function, args, fastmath=("nnan", "nsz"))
 
-    return types.float64(types.float64, types.float64), lower
+    return kind(kind, kind), lower
 
 
 @njit(cache=True, nogil=True)
