@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import transport as tp
 from transport._kernels import simplex_matrix as k
 from transport._solver import rough
+from transport._solver.affine import affine_potential
 from transport._solver.columns import Simplex
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
@@ -67,17 +68,55 @@ def test_the_start_does_not_change_the_optimum(c, a, b, monkeypatch):
     assert sol.value == pytest.approx(cold.value, rel=1e-12, abs=1e-15)
 
 
-def test_tiles_start_from_rough_masses_too(monkeypatch):
+@pytest.mark.parametrize(
+    ("cost", "power"), [("sqeuclidean", 1.0), ("euclidean", 1.0), ("euclidean", 3.0), ("cityblock", 1.0)]
+)
+def test_tiles_start_from_rough_masses_too(cost, power, monkeypatch):
     rng = np.random.default_rng(5)
     n = 560
-    cost = tp.PointCloud(rng.standard_normal((n, 30)), rng.standard_normal((n, 30)))
+    points = rng.standard_normal((n, 30)), rng.standard_normal((n, 30))
     a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
-    sol = tp.solve(cost, a, b)
+    sol = tp.solve(tp.PointCloud(*points, cost, power=power), a, b)
     assert sol.gap <= 1e-12 * sol.value
     monkeypatch.setattr(rough, "UNITS", ())
-    cold = tp.solve(cost, a, b)
+    cold = tp.solve(tp.PointCloud(*points, cost, power=power), a, b)
     assert sol.value == pytest.approx(cold.value, rel=1e-12)
     assert sol.n_iter != cold.n_iter  # it was used
+
+
+def test_one_cloud_in_tiles_and_one_in_a_tree():
+    rng = np.random.default_rng(8)
+    n = 600
+    full, curve = rng.standard_normal((n, 20)), np.sin(np.arange(1, 21) * rng.random((n, 1)))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
+    for x, y in ((full, curve), (curve, full)):
+        cost = tp.PointCloud(x, y)
+        sol = tp.solve(cost, a, b)
+        assert sol.value == pytest.approx(tp.solve(cost.block(0, n), a, b).value, rel=1e-12)
+
+
+def test_shifted_and_stretched_clouds_start_at_their_affine_map():
+    """For an affine image of x the guess is the answer: g from f by c-transform is tight on the pairing."""
+    rng = np.random.default_rng(9)
+    root = rng.standard_normal((6, 6))
+    x = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 6))
+    stretch = root @ root.T / 6 + 0.1 * np.eye(6)
+    y = x @ stretch + rng.standard_normal(6)
+    w = rng.integers(1, 9, 300)
+    f = affine_potential(x, y, w, w)
+    reduced = ((x[:, None] - y) ** 2).sum(axis=2) - f[:, None]
+    spread = np.ptp(reduced)
+    assert np.all(np.diagonal(reduced) <= reduced.min(axis=0) + 1e-4 * spread)
+
+
+def test_the_affine_guess_survives_flat_and_single_clouds():
+    rng = np.random.default_rng(10)
+    flat = np.hstack([rng.random((50, 3)), np.zeros((50, 4))])
+    one = np.ones((1, 7))
+    for x, y in ((flat, flat[::-1]), (flat, one), (one, flat), (one, one), (0 * flat, flat)):
+        f = affine_potential(x, y, np.ones(len(x)), np.ones(len(y)))
+        assert np.isfinite(f).all()
+    assert not affine_potential(np.ones((3, 500)), np.ones((3, 500)), np.ones(3), np.ones(3)).any()
 
 
 def test_few_pivots_are_left_for_the_masses_as_given():

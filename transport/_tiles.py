@@ -10,7 +10,10 @@ import numpy as np
 from transport._kdtree import Found, KdTree, look_at_all
 from transport.internal import run_chunks
 
-LOW_DIMENSION = 7  # up to here a tree search always beats tiles
+LOW_DIMENSION = 4  # up to here a tree always beats tiles
+SMALL_LOW_DIMENSION = 7  # the same for few points
+TRIAL = 512  # points that show whether a tree bites
+PAIRS_A_VISIT = 50  # pairs of a tile for the price of a visit in a tree, coarser levels included
 TILE_ENTRIES = 1 << 21
 ROWS = 32  # rows of a tile per task
 COARSE = 0.02  # evaluations per pair beyond which single precision sifts too little
@@ -119,11 +122,17 @@ class FittedTiles:
 def index(points: np.ndarray, metric: int) -> KdTree | Tiles:
     """A kd tree where its bounds bite, else tiles: decided by searching a few points for their neighbours."""
     n, d = points.shape
-    if d <= LOW_DIMENSION:
+    if d <= LOW_DIMENSION or (n < TRIAL and d <= SMALL_LOW_DIMENSION):
         return KdTree.build(points)
-    if n < 512:
+    if n < TRIAL or _visits(KdTree.build(points[:: n // TRIAL].copy()), metric) * PAIRS_A_VISIT >= n:
         return Tiles(points)
     tree = KdTree.build(points)
+    return tree if _visits(tree, metric) * PAIRS_A_VISIT < n else Tiles(points)
+
+
+def _visits(tree: KdTree, metric: int) -> float:
+    """Evaluations a search for two neighbours takes."""
+    n = len(tree.points)
     sample = tree.points[:: max(1, n // 64)]
     found = tree.fit(np.zeros(n)).search(sample, 2, metric=metric, power=2.0 if metric == 0 else 1.0)
-    return tree if found.work * 16 < n * len(sample) else Tiles(points)
+    return found.work / len(sample)

@@ -18,6 +18,7 @@ from transport._cost import row_blocks
 from transport._kdtree import Fitted, Found, KdTree
 from transport._points import METRICS, PointCloud
 from transport._problem import Problem
+from transport._solver.affine import affine_potential
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
@@ -109,8 +110,13 @@ class GeometricOracle:
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
         if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
-            start = Start(*(yield from self._shortlist(np.zeros(self.shape[0]), self.x.tree)))
-            return (yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work))
+            f = np.zeros(self.shape[0])
+            if (self.norm.metric, self.norm.power) == (0, 2.0):
+                f = affine_potential(self.x.tree.points, self.y.tree.points, self.x.mass, self.y.mass)
+            start = Start(*(yield from self._shortlist(f, self.x.tree)))
+            if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
+                start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
+            return start
         below = max(self.shape)
         depth = int(np.log2(below / CHILDREN))
         depths = list(range(depth, 0, -STEP))

