@@ -9,12 +9,13 @@ import numpy as np
 
 from transport._callable import FunctionCost
 from transport._cost import rounded_down, row_blocks
-from transport._kdtree import KdTree
+from transport._kdtree import KdTree, look_at_all
 from transport._tiles import Tiles, index
 from transport.internal import as_points, check_choice, check_positive, namespace, to_numpy
 
 METRICS = ("euclidean", "cityblock", "chebyshev")
 _SMALL = 1 << 16  # pairs below which a plain scan beats building a tree
+_SOME = 1 << 20  # likewise for a scan in vector registers, whose kernel has to be compiled first
 
 
 class PointCloud:
@@ -154,8 +155,12 @@ class PointCloud:
             return self._with(self.x[keep], self.y).c_transform(f[keep])
         if n * m <= _SMALL or self._factor != 1.0:
             return rounded_down(self._scan(f))
-        tree, queries = self.tree_x, self.tree_y
         metric = METRICS.index(self.metric)
+        if n * m <= _SOME and self._tree_x is None:
+            limit = np.full(m, np.inf)
+            seen = look_at_all(np.ascontiguousarray(self.x.T), f, self.y, 1, metric, self.power, limit)
+            return rounded_down(seen.vals[:, 0])
+        tree, queries = self.tree_x, self.tree_y
         fitted = tree.fit(f[tree.order])
         found = fitted.search(queries.points, 1, metric=metric, power=self.power)
         g = np.empty(m)
@@ -191,6 +196,10 @@ class PointCloud:
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j for the given rows, rounded down."""
         return self._with(self.y, self.x[rows]).c_transform(g)
+
+    def restrict(self, rows: np.ndarray, cols: np.ndarray) -> PointCloud:
+        """The same cost between some of the points."""
+        return self._with(self.x[rows], self.y[cols])
 
     def without_trees(self) -> PointCloud:
         """The same cost with nothing cached: for timing, or to let go of the trees' memory."""

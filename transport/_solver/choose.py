@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from transport._circle import Circle
 from transport._cost import Matrix
 from transport._points import PointCloud
@@ -27,7 +29,7 @@ def choose(problem: Problem, method: str) -> tuple[str, str]:
     Raises ValueError if ``method`` is forced on a problem it cannot solve, MemoryError if it would not fit.
     """
     method, reason = _choose(problem, method)
-    n, m = problem.shape
+    n, m = _with_mass(problem)
     if method in ("points", "blocks"):
         bytes_ = NODE_BYTES if method == "points" else BLOCK_NODE_BYTES
         require(bytes_ * (n + m), f"solving {n} x {m} points", "thin out or cluster the points")
@@ -36,9 +38,14 @@ def choose(problem: Problem, method: str) -> tuple[str, str]:
     return method, reason
 
 
+def _with_mass(problem: Problem) -> tuple[int, int]:
+    """Numbers of sources and sinks that have something to ship or to take."""
+    return int(np.count_nonzero(problem.a)), int(np.count_nonzero(problem.b))
+
+
 def _choose(problem: Problem, method: str) -> tuple[str, str]:
     cost = problem.cost
-    n, m = problem.shape
+    n, m = _with_mass(problem)
     if method == "line" and not problem.is_one_dimensional:
         raise ValueError("method='line' needs a PointCloud on a line with a convex cost (power >= 1)")
     if method == "points" and not isinstance(cost, PointCloud):

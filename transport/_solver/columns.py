@@ -23,6 +23,7 @@ from transport._solver.trees import Pool, Tree, Work, plant
 DISPROPORTION = 2.0**44
 BLOCK_ENTRIES = 1 << 21
 MAX_ROUNDS = 200
+MAX_BLIND = 4
 
 Priced: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(f, g, rows, cols, costs): potentials, and the arcs that an oracle found violated by them."""
@@ -90,6 +91,8 @@ class Simplex:
 
     def build_basis(self) -> Slices[None]:
         """Plant the given basis, or a greedy one; make it feasible if arcs are forbidden."""
+        if self._tree is not None:
+            return
         if self.start.basis is not None:
             rows, cols, flows = self.start.basis
             self._plant(rows, cols, flows, self.reduced(rows, cols))
@@ -206,6 +209,20 @@ class Simplex:
         """Potentials with f_i + g_j = c_ij on a forest of arcs, each tree at its best height."""
         return self._kernels.balanced_potentials(rows, cols, self.oracle.costs(rows, cols), self.a, self.b)
 
+    def replant(self, f: np.ndarray, g: np.ndarray) -> None:
+        """Go on from the same flow with costs relative to other potentials: fresh digits for the tree."""
+        arcs = self.flows()
+        self.start = Start(arcs[0], arcs[1], f, g, arcs)
+        self.pool = replace(self.pool, cost=self.reduced(self.pool.rows, self.pool.col))
+        self._plant(*arcs, self.reduced(arcs[0], arcs[1]))
+
+    def knows(self, rows: np.ndarray, cols: np.ndarray) -> bool:
+        """Whether the pool has most of these arcs already (of a few dozen of them)."""
+        few = slice(None, None, 1 + len(rows) // 64)
+        at, col = self.pool.indptr, self.pool.col
+        known = [j in col[at[i] : at[i + 1]] for i, j in zip(rows[few], cols[few])]
+        return 2 * sum(known) > len(known)
+
 
 class Stranded(Exception):
     """Forbidden arcs leave mass stranded; (rows, cols) is the Hall cut, in the oracle's indices."""
@@ -215,6 +232,7 @@ def generate_columns(core: Simplex) -> Slices[bool]:
     """Run the core to the optimum over all arcs of its oracle; False if rounding stopped it before."""
     work = core.work
     yield from core.build_basis()
+    blind = 0
     for rounds in range(MAX_ROUNDS):
         work.stage = "pivoting"
         before = work.pivots
@@ -228,13 +246,18 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         yield
         if not len(rows):
             return True
-        if rounds and work.pivots == before:
+        if rounds and core.knows(rows, cols):  # they violate the potentials, but not within the tree's rounding
+            if blind == MAX_BLIND:
+                return False
+            blind += 1
+            core.replant(*core.balanced(*core.basis()))
+        elif rounds and work.pivots == before:
             return False
         core.add(rows, cols, costs)
     return False
 
 
-def polish(core: Simplex) -> Slices[Simplex]:
+def polish(core: Simplex) -> Slices[None]:
     """Solve again from the same flow, in a better gauge, if the potentials drown the costs of the plan.
 
     A tree that hangs from an outlier at 1e11 gives all others potentials without digits: the tree's own,
@@ -242,25 +265,27 @@ def polish(core: Simplex) -> Slices[Simplex]:
     and 1 between them may have an offset that nothing asks for: the flow falls into balanced parts, each
     goes to its own best height, and the simplex moves them only as far as it must.
     """
-    for _ in range(4):
+    if core.stranded():
+        return
+    for _ in range(MAX_BLIND):
         rows, cols, flow = core.flows()
-        f, g = core.potentials()
         mass = flow.astype(float)
         cost = np.dot(np.abs(core.oracle.costs(rows, cols)), mass)
-        spread = np.dot(np.abs(f[rows]) + np.abs(g[cols]), mass)
-        if core.stranded() or spread <= LOUD * cost:
+
+        def spread(f: np.ndarray, g: np.ndarray) -> float:
+            return float(np.dot(np.abs(f[rows]) + np.abs(g[cols]), mass))  # noqa: B023
+
+        now = spread(*core.potentials())
+        if now <= LOUD * cost:
             break
         for arcs in (core.basis(), (rows, cols)):
-            f, g = core.balanced(*arcs)
-            now = np.dot(np.abs(f[rows]) + np.abs(g[cols]), mass)
-            if now <= 0.5 * spread:
+            better = core.balanced(*arcs)
+            if spread(*better) <= 0.5 * now:
                 break
         else:
             break
-        core.work.stage, before = "polishing", core.work.pivots
-        start = Start(core.pool.rows, core.pool.col.astype(np.int64), f, g, (rows, cols, flow))
-        core = Simplex(core.oracle, core.a, core.b, start, core.work)
+        core.replant(*better)
+        before = core.work.pivots
         yield from generate_columns(core)
         if core.work.pivots == before:
             break
-    return core

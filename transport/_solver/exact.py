@@ -212,7 +212,7 @@ def _solve(state: State) -> Slices[None]:
     start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
-    state.core = yield from polish(state.core)
+    yield from polish(state.core)
 
 
 def _block_oracle(state: State) -> Slices[BlockOracle]:
@@ -262,6 +262,8 @@ def _warm_start(state: State, warm: Solution, oracle: AnyOracle) -> Slices[Start
 def _stored(state: State) -> np.ndarray:
     """All costs in memory, those of massless rows and columns left out."""
     cost = state.problem.cost
+    if isinstance(cost, PointCloud) and not state.has_all:
+        return cost.restrict(state.sources, state.sinks).block(0, len(state.sources))
     values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
     return values if state.has_all else values[np.ix_(state.sources, state.sinks)]
 
