@@ -138,7 +138,7 @@ class Worker:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
-        self.left = b""
+        self.left, self.dead = b"", False
         self._lines(180.0, "ready")
 
     def ask(self, name: str, n: int, repeats: int) -> dict[str, Any]:
@@ -147,11 +147,8 @@ class Worker:
         self.process.stdin.write((json.dumps([name, n, repeats]) + "\n").encode())
         answers, finished = self._lines(LIMIT, "done")
         answer = json.loads(answers[-1]) if answers else {}
-        if not finished:
-            died = self.process.poll()
-            answer.setdefault(
-                "error", "" if answer else f"died ({died})" if died else f"no answer in {LIMIT:g} s"
-            )
+        if not finished and not answer:
+            answer["error"] = "died" if self.dead else f"no answer in {LIMIT:g} s"
         return answer
 
     def _lines(self, limit: float, end: str) -> tuple[list[str], bool]:
@@ -169,6 +166,7 @@ class Worker:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 1 << 16) if ready else b""
             if not data:
+                self.dead = bool(ready)
                 self.process.kill()
                 self.process.wait()
                 return out, False

@@ -24,10 +24,11 @@ DISPROPORTION = 2.0**44
 BLOCK_ENTRIES = 1 << 21
 MAX_ROUNDS = 200
 MAX_BLIND = 4
+LOUD = 2.0**11  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
+VERY_LOUD = 2.0**14  # worth finding other potentials, not only another height for these
 
 Priced: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(f, g, rows, cols, costs): potentials, and the arcs that an oracle found violated by them."""
-LOUD = 2.0**14  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
 
 
 class Simplex:
@@ -278,12 +279,13 @@ def polish(core: Simplex) -> Slices[None]:
         now = spread(*core.potentials())
         if now <= LOUD * cost:
             break
-        for arcs in (core.basis(), (rows, cols)):
-            better = core.balanced(*arcs)
-            if spread(*better) <= 0.5 * now:
+        better = core.balanced(*core.basis())
+        if spread(*better) > 0.5 * now:
+            if now <= VERY_LOUD * cost:
                 break
-        else:
-            break
+            better = core.balanced(rows, cols)
+            if spread(*better) > 0.5 * now:
+                break
         core.replant(*better)
         before = core.work.pivots
         yield from generate_columns(core)
