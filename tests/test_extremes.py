@@ -1,4 +1,4 @@
-"""Outliers at 1e15, masses over 12 decades, clusters 1e-6 wide: the certificate must stay at rounding level."""
+"""Outliers at 1e15, masses over 12 decades, tight clusters: the certificate stays at rounding level."""
 
 from __future__ import annotations
 

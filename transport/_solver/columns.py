@@ -247,7 +247,9 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         yield
         if not len(rows):
             return True
-        if rounds and core.knows(rows, cols):  # they violate the potentials, but not within the tree's rounding
+        if rounds and core.knows(
+            rows, cols
+        ):  # they violate the potentials, but not within the tree's rounding
             if blind == MAX_BLIND:
                 return False
             blind += 1
