@@ -58,7 +58,7 @@ def masses(p: np.ndarray, q: np.ndarray, repeats: int) -> None:
     report(title, "scipy jensenshannon", medians)
 
 
-def line(x: np.ndarray, y: np.ndarray, a: Any, b: Any, repeats: int) -> None:
+def line(x: np.ndarray, y: np.ndarray, *, a: Any = None, b: Any = None, repeats: int) -> None:
     medians = interleaved(
         {
             "scipy wasserstein_distance": lambda: wasserstein_distance(x, y, a, b),
@@ -81,8 +81,8 @@ def main() -> None:
         masses(proportions(rng, shape), proportions(rng, shape), options.repeats)
     n = options.entries // 10
     x, y = rng.normal(size=n), rng.normal(size=n) + 0.1
-    line(x, y, None, None, options.repeats)
-    line(x, y, proportions(rng, (n,)), proportions(rng, (n,)), options.repeats)
+    line(x, y, repeats=options.repeats)
+    line(x, y, a=proportions(rng, (n,)), b=proportions(rng, (n,)), repeats=options.repeats)
 
 
 if __name__ == "__main__":

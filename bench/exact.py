@@ -148,7 +148,7 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[list[str]] = []
 
-    def note(part: str, family: str, n: int, name: str, ours: Timing, other: Timing) -> None:
+    def note(part: str, family: str, n: int, *, name: str, ours: Timing, other: Timing) -> None:
         off = abs(ours.answer - other.answer) / max(abs(other.answer), 1e-300)
         rows.append([part, family, str(n), f"{ours.median:.2g}", name, f"{other.median:.2g}"])
         rows[-1] += [f"{other.median / ours.median:.1f}", f"{off:.0e}"]
@@ -160,7 +160,7 @@ def main() -> None:
             times = interleaved(calls, repeats=3 if n >= 1000 else 15, warm_up=n < 4000, budget=20)
             ours = times.pop("ours")
             for name, other in times.items():
-                note(part, family, n, name, ours, other)
+                note(part, family, n, name=name, ours=ours, other=other)
     if "warm" in options.parts:
         for family, (c, a, b), before in warm(4000 if options.full else 2000):
             calls = {
@@ -168,7 +168,7 @@ def main() -> None:
                 "cold": lambda c=c, a=a, b=b: transport.solve(c, a, b).value,
             }
             times = interleaved(calls, repeats=5)
-            note("warm", family, len(a), "cold", times["warm"], times["cold"])
+            note("warm", family, len(a), name="cold", ours=times["warm"], other=times["cold"])
     save("exact", rows, ["part", "family", "n", "ours, s", "rival", "s", "ratio", "values differ by"])
 
 

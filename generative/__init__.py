@@ -4,6 +4,7 @@ from generative import datasets, losses, ops
 from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, value_and_grad
 from generative._critic import NetCritic
 from generative._fit import Run, fit
+from generative._fourier import Fourier
 from generative._models import GAN, WGAN
 from generative._nets import (
     MLP,
@@ -29,7 +30,7 @@ from generative._objectives import (
     logistic_cost,
     wgan_value,
 )
-from generative._optim import SGD, Adam, LinearDecay, RMSProp
+from generative._optim import SGD, Adam, GeometricDecay, LinearDecay, RMSProp
 from generative._semidual import DistanceCritic
 from generative._vae import VAE
 
@@ -41,7 +42,9 @@ __all__ = [
     "ConvTranspose",
     "Dense",
     "DistanceCritic",
+    "Fourier",
     "GAN",
+    "GeometricDecay",
     "Layer",
     "LayerNorm",
     "LinearDecay",

@@ -51,7 +51,7 @@ def _parser() -> Parser:
     train.add_argument("--loss", choices=("minimax", "non_saturating"), help="of a gan's generator")
     train.add_argument(
         "--lipschitz",
-        choices=("clip", "gradient_penalty", "spectral", "groupsort"),
+        choices=("clip", "gradient_penalty", "spectral", "groupsort", "semidual"),
         help="how a wgan's critic is held",
     )
     train.add_argument("--beta", type=float, help="weight of a vae's KL term")
@@ -168,6 +168,8 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         if name not in config:
             raise ValueError(f"--{name.replace('_', '-')} does not apply to a {args.model}; leave it out")
         config[name] = value
+    if config.get("lipschitz") == "semidual" and config["image"]:
+        raise ValueError("--lipschitz semidual is for points, not images; choose another")
     if args.steps is not None:
         config["steps"] = args.steps
     config["data"] = args.data

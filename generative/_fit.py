@@ -76,7 +76,7 @@ class Run:
         """
         if not hasattr(self.model, "fitted_critic") or self.source is None:
             raise TypeError(f"{type(self.model).__name__} has no critic (or this run has no data)")
-        fitted: FittedCritic = self.model.fitted_critic(self.state, self.source, n_samples, self.key)
+        fitted: FittedCritic = self.model.fitted_critic(self.state, self.source, n=n_samples, key=self.key)
         return fitted
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -329,9 +329,7 @@ class _Loop:
         assert run.source is not None
         if self.floor is None:
             self.floor = _monitor.floor(run.source, self.eval_size)
-        found = _monitor.distances(
-            run.model, run.state, run.source, n=self.eval_size, key=run.key, index=run.step
-        )
-        return (
-            found | self.floor | run.model.evaluate(run.state, run.source, self.eval_size, run.key, run.step)
-        )
+        at: dict[str, Any] = {"n": self.eval_size, "key": run.key, "index": run.step}
+        found = _monitor.distances(run.model, run.state, run.source, **at)
+        added: Record = run.model.evaluate(run.state, run.source, **at)
+        return found | self.floor | added

@@ -61,16 +61,16 @@ class _Adversarial:
         entry = state["generator"]
         return self.generator.apply(self.maker.views(entry), z, entry["state"], train=True)[0]
 
-    def _score(self, params: Any, x: Any, labels: Any, state: Any, *, train: bool) -> tuple[Any, Any]:
+    def _score(self, params: Any, x: Any, *, labels: Any, state: Any, train: bool) -> tuple[Any, Any]:
         net: Sequential = self.judge.net
         score, state = net.apply(params, with_labels(x, labels, self.classes), state, train=train)
         return ops.reshape(score, shape=(score.shape[0],)), state
 
-    def _score_both(self, params: Any, x: Any, fake: Any, labels: Any, state: Any) -> tuple[Any, Any, Any]:
+    def _score_both(self, params: Any, x: Any, fake: Any, *, labels: Any, state: Any) -> tuple[Any, Any, Any]:
         """Scores of real and fake samples from one pass over both."""
         xp = namespace(x)
         doubled = None if labels is None else np.concatenate([labels, labels])
-        scores, state = self._score(params, xp.concat([x, fake]), doubled, state, train=True)
+        scores, state = self._score(params, xp.concat([x, fake]), labels=doubled, state=state, train=True)
         n = x.shape[0]
         return scores[:n], scores[n:], state
 
@@ -79,7 +79,7 @@ class _Adversarial:
 
         def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
             fake, net_state = self.generator.apply(params, z, net_state, train=True)
-            score, _ = self._score(views, fake, labels, state["judge"]["state"], train=False)
+            score, _ = self._score(views, fake, labels=labels, state=state["judge"]["state"], train=False)
             return cost(score), net_state
 
         return self.maker.learn(state["generator"], loss)
@@ -93,7 +93,7 @@ class _Adversarial:
         return self.maker.apply(entry, self.draw_latent(rng, n, labels, place), averaged=True)
 
     def _held_scores(
-        self, state: State, source: Source, n: int, key: Key, index: int
+        self, state: State, source: Source, *, n: int, key: Key, index: int
     ) -> tuple[Any, Any, Any, Any]:
         """Held-out samples, fresh fakes (the generator as trained, not averaged), and both their scores."""
         x, labels = source.held_out(n, index)
@@ -101,8 +101,8 @@ class _Adversarial:
         z = self.draw_latent(rng, x.shape[0], labels, source.place)
         fake = self.maker.apply(state["generator"], z)
         views, judge_state = self.judge.views(state["judge"]), state["judge"]["state"]
-        real_score, _ = self._score(views, x, labels, judge_state, train=False)
-        fake_score, _ = self._score(views, fake, labels, judge_state, train=False)
+        real_score, _ = self._score(views, x, labels=labels, state=judge_state, train=False)
+        fake_score, _ = self._score(views, fake, labels=labels, state=judge_state, train=False)
         return x, fake, real_score, fake_score
 
 
@@ -174,7 +174,9 @@ class GAN(_Adversarial):
             fake = self._fakes(state, self.draw_latent(rng, x.shape[0], labels, source.place))
 
             def loss(params: Any, net_state: Any, x: Any = x, fake: Any = fake, labels: Any = labels) -> Any:
-                real_score, fake_score, net_state = self._score_both(params, x, fake, labels, net_state)
+                real_score, fake_score, net_state = self._score_both(
+                    params, x, fake, labels=labels, state=net_state
+                )
                 return -gan_value(real_score, fake_score), net_state
 
             judge, value = self.judge.learn(state["judge"], loss)
@@ -183,14 +185,14 @@ class GAN(_Adversarial):
         maker, cost = self._generator_turn(state, z, labels, lambda s: generator_cost(s, loss=self.loss))
         return {**state, "generator": maker}, {"value": -value, "generator_cost": cost}
 
-    def evaluate(self, state: State, source: Source, n: int, key: Key, index: int) -> dict[str, float]:
+    def evaluate(self, state: State, source: Source, *, n: int, key: Key, index: int) -> dict[str, float]:
         """The value of the game on held-out samples and the JS it claims.
 
         ``js_discriminator = log 4 + V`` is a lower bound of JS(data, model) in expectation, whatever the
         discriminator, because V(D) <= V(D*) = -log 4 + JS. ``js_estimate`` is of the same samples by nearest
         neighbours, no discriminator asked: where it is much larger, the discriminator lags behind.
         """
-        x, fake, real_score, fake_score = self._held_scores(state, source, n, key, index)
+        x, fake, real_score, fake_score = self._held_scores(state, source, n=n, key=key, index=index)
         value = float(gan_value(real_score, fake_score))
         found = {"held_out_value": value, "js_discriminator": value + math.log(4)}
         if x.shape[0] > _NEIGHBOURS:
@@ -199,6 +201,7 @@ class GAN(_Adversarial):
 
 
 _NEIGHBOURS = 5
+_SAMPLES_AN_ANCHOR = 50
 _LIPSCHITZ = ("clip", "gradient_penalty", "spectral", "groupsort", "semidual")
 
 
@@ -282,8 +285,8 @@ class WGAN(_Adversarial):
         """Fresh parameters for both players; real samples as anchors of a `DistanceCritic`."""
         state = super().begin(source, key)
         if self.lipschitz == "semidual":
-            samples = source.seen(self.critic.anchors)
-            rows = np.arange(self.critic.anchors) % samples.shape[0]
+            samples = source.seen(_SAMPLES_AN_ANCHOR * self.critic.anchors)
+            rows = np.arange(max(self.critic.anchors, samples.shape[0])) % samples.shape[0]
             samples = namespace(samples).take(samples, on_device_of(rows, samples), axis=0)
             state["judge"]["state"] = self.critic.anchored(samples)
         return state
@@ -297,12 +300,12 @@ class WGAN(_Adversarial):
             return self._semidual_loss(fake)
 
         def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
-            real_score, fake_score, after = self._score_both(params, x, fake, labels, net_state)
+            real_score, fake_score, after = self._score_both(params, x, fake, labels=labels, state=net_state)
             cost = -wgan_value(real_score, fake_score)
             if mix is not None:
 
                 def critic(points: Any) -> Any:
-                    return self._score(params, points, labels, net_state, train=False)[0]
+                    return self._score(params, points, labels=labels, state=net_state, train=False)[0]
 
                 cost = cost + self.penalty * gradient_penalty(critic, x, fake, mix)
             return cost, after
@@ -331,7 +334,8 @@ class WGAN(_Adversarial):
     def _semidual_loss(self, fake: Any) -> Any:
         def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
             score, _ = self.critic.apply(params, fake, net_state)
-            return ops.mean(score) - self.critic.mean_height(params, net_state), net_state
+            height = self.critic.mean_height(params, net_state)
+            return ops.mean(score) - height, self.critic.updated(net_state)
 
         return loss
 
@@ -343,21 +347,21 @@ class WGAN(_Adversarial):
         params = self.judge.layout.views(place.put(entry["params"]))
         return NetCritic(self.judge.net, params, tree_map(place.put, entry["state"]))
 
-    def fitted_critic(self, state: State, source: Source, n: int, key: Key) -> FittedCritic:
+    def fitted_critic(self, state: State, source: Source, *, n: int, key: Key) -> FittedCritic:
         """The critic with held-out data, and as many fresh samples of the model, to judge it."""
         xp = namespace(state["judge"]["params"])
         x, _ = source.held_out(n, 1)
         made = self.sample(state, x.shape[0], stream(key, EVALUATE, 2**33))
         return FittedCritic(self.critic_of(state), (xp.astype(x, xp.float64), xp.astype(made, xp.float64)))
 
-    def evaluate(self, state: State, source: Source, n: int, key: Key, index: int) -> dict[str, float]:
+    def evaluate(self, state: State, source: Source, *, n: int, key: Key, index: int) -> dict[str, float]:
         """The critic's estimate of W₁ on held-out samples, raw and divided by its slope.
 
         ``critic_value`` is E f(x) - E f(fake); over ``lipschitz_bound`` (a proved bound of the slope) it
         bounds W₁ from below in expectation; over ``lipschitz_measured`` (the steepest slope found at the
         samples and between them) it is an estimate only.
         """
-        x, fake, real_score, fake_score = self._held_scores(state, source, n, key, index)
+        x, fake, real_score, fake_score = self._held_scores(state, source, n=n, key=key, index=index)
         value = float(wgan_value(real_score, fake_score))
         found = {"critic_value": value}
         if not self.classes:

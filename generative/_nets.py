@@ -96,10 +96,11 @@ class Dense(Layer):
 
     def lipschitz(self, params: Any, state: Any) -> float:
         w = effective_weight(params["w"], self.weight, state)
-        return _spectral_norm(w) * _activation_lipschitz(self.activation, self.slope)
+        return spectral_norm(w) * _activation_lipschitz(self.activation, self.slope)
 
 
-def _spectral_norm(w: Any) -> float:
+def spectral_norm(w: Any) -> float:
+    """The largest singular value of a matrix."""
     return float(np.linalg.norm(to_numpy(value_of(w)).astype(float), 2))
 
 
@@ -145,7 +146,7 @@ class Conv(Layer):
         # Every pixel enters at most ceil(size/stride)² patches, so unfolding stretches by at most the root.
         overlap = math.ceil(self.size / self.stride)
         w = effective_weight(params["w"], self.weight, state)
-        return overlap * _spectral_norm(w) * _activation_lipschitz(self.activation, self.slope)
+        return overlap * spectral_norm(w) * _activation_lipschitz(self.activation, self.slope)
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ class ConvTranspose(Layer):
 
     def lipschitz(self, params: Any, state: Any) -> float:
         overlap = math.ceil(self.size / self.stride)
-        return overlap * _spectral_norm(params["w"]) * _activation_lipschitz(self.activation, self.slope)
+        return overlap * spectral_norm(params["w"]) * _activation_lipschitz(self.activation, self.slope)
 
 
 @dataclass(frozen=True)

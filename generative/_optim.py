@@ -17,7 +17,8 @@ Rate = float | Callable[[int], float]
 """A learning rate, or a function of the number of updates made so far."""
 
 
-def _rate(rate: Rate, step: int) -> float:
+def rate_at(rate: Rate, step: int) -> float:
+    """The number a rate stands for after ``step`` updates."""
     return float(rate(step)) if callable(rate) else rate
 
 
@@ -41,6 +42,26 @@ class LinearDecay:
     def __call__(self, step: int) -> float:
         share = min(step / self.steps, 1.0)
         return self.start + (self.stop - self.start) * share
+
+
+@dataclass(frozen=True)
+class GeometricDecay:
+    """A rate that falls by one factor each update, from ``start`` to ``stop`` over ``steps``, then stays.
+
+    >>> GeometricDecay(1.0, 0.01, steps=4)(2)
+    0.1
+    """
+
+    start: float
+    stop: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        check_positive(self.start, "start")
+        check_positive(self.stop, "stop")
+
+    def __call__(self, step: int) -> float:
+        return float(self.start * (self.stop / self.start) ** min(step / self.steps, 1.0))
 
 
 @dataclass(frozen=True)
@@ -78,7 +99,7 @@ class Adam:
         """One step against ``gradient``."""
         xp = space_of(params)
         t = int(state["t"]) + 1
-        rate = _rate(self.rate, t - 1)
+        rate = rate_at(self.rate, t - 1)
         new, m, v = kernels("generative", xp).adam(
             gradient,
             params,
@@ -114,7 +135,7 @@ class RMSProp:
         """One step against ``gradient``."""
         xp = space_of(params)
         v = self.beta * state["v"] + (1 - self.beta) * gradient * gradient
-        rate = _rate(self.rate, int(state["t"]))
+        rate = rate_at(self.rate, int(state["t"]))
         return params - rate * gradient / (xp.sqrt(v) + self.eps), {"t": int(state["t"]) + 1, "v": v}
 
 
@@ -138,4 +159,4 @@ class SGD:
         after: dict[str, Any] = {"t": t + 1}
         if self.momentum:
             gradient = after["u"] = self.momentum * state["u"] + gradient
-        return params - _rate(self.rate, t) * gradient, after
+        return params - rate_at(self.rate, t) * gradient, after

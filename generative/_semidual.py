@@ -12,7 +12,8 @@ from generative import ops
 from generative._autodiff import custom_vjp
 from generative._autodiff.tape import space_of
 from generative._nets import Layer
-from transport.internal import check_count, check_positive, kernels
+from generative._optim import Rate, rate_at
+from transport.internal import check_count, check_positive, kernels, on_device_of, to_numpy
 
 
 def _forward(x: Any, anchors: Any, psi: Any, *, eps: float) -> Any:
@@ -22,10 +23,11 @@ def _forward(x: Any, anchors: Any, psi: Any, *, eps: float) -> Any:
 
 def _rule(g: Any, out: Any, x: Any, anchors: Any, psi: Any, *, eps: float) -> tuple[Any, None, Any]:
     xp = space_of(x)
-    by_x, by_psi = kernels("generative", xp).soft_nearest_pullback(g, x, anchors, psi, eps, xp=xp)
+    by_x, by_psi = kernels("generative", xp).soft_nearest_pullback(g, out, x, anchors, psi, eps=eps, xp=xp)
     return by_x, None, by_psi
 
 
+_LEAF = 32
 soft_nearest = custom_vjp(_forward, _rule, name="soft_nearest")
 
 
@@ -36,7 +38,7 @@ class DistanceCritic(Layer):
     Its gradient is a mean of unit vectors, so f is 1-Lipschitz whatever ψ and ε; as ε → 0 it is the upper
     McShane envelope ``max_j ψ_j - |x - y_j|``, and every 1-Lipschitz function is of that form on its anchors.
     Under ``WGAN(..., lipschitz="semidual")`` the height ψ ascends the semi-dual of W₁ between the anchors and
-    the generator, ``mean(ψ) - E f(G(z))``: concave in ψ, so no critic can be stuck (Genevay et al. 2016,
+    the generator, ``Σ b_j ψ_j - E f(G(z))``: concave in ψ, so no critic can be stuck (Genevay et al. 2016,
     semi-dual problem, with ε small).
 
     Parameters
@@ -44,31 +46,51 @@ class DistanceCritic(Layer):
     n_in : int
         Dimension of the data; meant for few (the critic interpolates samples).
     anchors : int
-        How many; drawn from the training data when training begins. Modes are weighted to about 1/√anchors.
-    smoothing : float
-        ε over the root mean square distance of the anchors from their mean.
+        How many; drawn from the training data when training begins.
+    smoothing : float or callable
+        ε over the root mean square distance of the anchors from their mean; or a function of the number of
+        critic updates, such as `GeometricDecay`: what is finer than ε the critic does not see, and while it
+        is large no anchor is out of sight.
     """
 
     n_in: int
     anchors: int = 2000
-    smoothing: float = 0.025
+    smoothing: Rate = 0.025
     n_out: int = 1
 
     def __post_init__(self) -> None:
         check_count(self.n_in, "n_in")
         check_count(self.anchors, "anchors")
-        check_positive(self.smoothing, "smoothing")
+        if not callable(self.smoothing):
+            check_positive(self.smoothing, "smoothing")
 
     def init(self, rng: np.random.Generator) -> tuple[Any, Any]:
         shape = (self.anchors, self.n_in)
-        return {"height": np.zeros(self.anchors)}, {"anchors": np.zeros(shape), "spread": np.ones(())}
+        weight = np.full(self.anchors, 1 / self.anchors)
+        state = {"anchors": np.zeros(shape), "weight": weight, "spread": np.ones(()), "updates": 0}
+        return {"height": np.zeros(self.anchors)}, state
 
     def anchored(self, samples: Any) -> dict[str, Any]:
-        """The state with ``samples``, shape (anchors, n_in), as anchors."""
+        """The state whose anchors are the first of ``samples``, shape (at least ``anchors``, n_in).
+
+        Each anchor stands for the samples nearest to it: that measure is nearer to the data than the bare
+        anchors are. They come in the order of a k-d tree's leaves: kernels pass over far ones by the block.
+        """
+        from scipy.spatial import cKDTree
+
         xp = space_of(samples)
+        points = to_numpy(samples).astype(np.float64)
+        order = cKDTree(points[: self.anchors], leafsize=_LEAF).indices
+        nearest = cKDTree(points[order]).query(points)[1]
+        weight = np.bincount(nearest, minlength=self.anchors) / len(points)
         centred = samples - xp.mean(samples, axis=0)
         spread = xp.sqrt(xp.mean(xp.sum(centred * centred, axis=1)))
-        return {"anchors": samples, "spread": spread + float(xp.finfo(samples.dtype).smallest_normal) ** 0.5}
+        return {
+            "anchors": xp.take(samples, on_device_of(order, samples), axis=0),
+            "weight": xp.astype(on_device_of(weight, samples), samples.dtype),
+            "spread": spread + float(xp.finfo(samples.dtype).smallest_normal) ** 0.5,
+            "updates": 0,
+        }
 
     def _psi(self, params: Any, state: Any) -> Any:
         # ψ = √(spread·m)·height: a step of plain gradient ascent then moves ψ by spread·rate·(relative error
@@ -76,10 +98,14 @@ class DistanceCritic(Layer):
         return params["height"] * (float(state["spread"]) * self.anchors) ** 0.5
 
     def apply(self, params: Any, x: Any, state: Any, *, train: bool = False) -> tuple[Any, Any]:
-        eps = self.smoothing * float(state["spread"])
+        eps = rate_at(self.smoothing, int(state["updates"])) * float(state["spread"])
         value = soft_nearest(x, state["anchors"], self._psi(params, state), eps=eps)
         return ops.reshape(value, shape=(value.shape[0], 1)), state
 
     def mean_height(self, params: Any, state: Any) -> Any:
-        """mean(ψ), the first term of the semi-dual."""
-        return ops.mean(self._psi(params, state))
+        """Σ b_j ψ_j, the first term of the semi-dual; b_j: the share of the data that anchor j stands for."""
+        return ops.sum(self._psi(params, state) * state["weight"])
+
+    def updated(self, state: Any) -> Any:
+        """The state after one more update: ε follows its schedule."""
+        return {**state, "updates": int(state["updates"]) + 1}

@@ -226,7 +226,7 @@ class VAE:
         scores = out.reshape(out.shape[0], -1, self.levels)
         return np.argmax(scores + rng.gumbel(size=scores.shape), axis=-1)
 
-    def evaluate(self, state: State, source: Source, n: int, key: Key, index: int) -> dict[str, float]:
+    def evaluate(self, state: State, source: Source, *, n: int, key: Key, index: int) -> dict[str, float]:
         """ELBO on held-out samples and an importance-sampled log-likelihood (128 draws each), in nats."""
         batch = source.held_out(n, index)
         entry = state["autoencoder"]

@@ -284,6 +284,8 @@ def test_refusals_are_one_line_with_the_remedy(tmp_path, capsys):
     fails(capsys, *train, "--steps", "0", match="--steps 0; give at least 1")
     fails(capsys, *train, "--batch-size", "0", match="batch_size = 0")
     fails(capsys, *train, "--lipschitz", "clip", match="does not apply to a gan")
+    images = ["train", "wgan", "--data", "digits", "--out", out, "--lipschitz", "semidual"]
+    fails(capsys, *images, match="for points, not images")
     fails(capsys, *train, "--resume", match="holds no run")
     fails(capsys, "sample", out, match="holds no run")
     assert cli(*train, *STEPS) == 0

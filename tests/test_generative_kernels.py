@@ -86,17 +86,22 @@ def test_adam_writes_nothing_it_was_given(dtype):
 
 @pytest.mark.parametrize("eps", [1e-3, 0.1, 10.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_soft_nearest(dtype, eps):
+@pytest.mark.parametrize("anchors", [1, 17, 32, 200])  # less than a block, one block, several and a rest
+def test_soft_nearest(dtype, eps, anchors):
     rng = np.random.default_rng(4)
-    x, anchors, psi, g = (rng.normal(size=s).astype(dtype) for s in ((9, 3), (17, 3), (17,), (9,)))
-    x[0] = anchors[3]  # distance 0
+    shapes = ((9, 3), (anchors, 3), (anchors,), (9,))
+    x, anchors, psi, g = (rng.normal(size=s).astype(dtype) for s in shapes)
+    anchors = anchors[np.argsort(anchors[:, 0])]  # compact blocks: some are passed over
+    x[0] = anchors[-1]  # distance 0
+    x[1] += 30  # far from all
     tol = {"rtol": 200 * np.finfo(dtype).eps, "atol": 50 * np.finfo(dtype).eps}
     expected = reference.soft_nearest(x, anchors, psi, eps, xp=xp)
     got = cpu.soft_nearest(x, anchors, psi, eps, xp=xp)
     assert got.dtype == dtype
     np.testing.assert_allclose(got, expected, **tol)
-    ours = cpu.soft_nearest_pullback(g, x, anchors, psi, eps, xp=xp)
-    for a, b in zip(ours, reference.soft_nearest_pullback(g, x, anchors, psi, eps, xp=xp), strict=True):
+    ours = cpu.soft_nearest_pullback(g, expected, x, anchors, psi, eps=eps, xp=xp)
+    theirs = reference.soft_nearest_pullback(g, expected, x, anchors, psi, eps=eps, xp=xp)
+    for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=tol["atol"] / eps)
 

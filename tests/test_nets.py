@@ -239,3 +239,47 @@ def test_distance_critic_is_one_lipschitz_and_its_gradient_is_right():
     psi = params["height"] * np.sqrt(40 * float(state["spread"]))
     envelope = np.max(psi - np.linalg.norm(x[:, None] - state["anchors"], axis=2), axis=1)
     np.testing.assert_allclose(sharp.apply(params, x, state)[0][:, 0], envelope, atol=1e-4)
+
+
+def test_distance_critic_sharpens_on_schedule():
+    # ε = 1e-1, then 1e-2 after one update, then 1e-3 and no less: the log of 40 terms shrinks with it.
+    decay = gen.GeometricDecay(1e-1, 1e-3, 2)
+    critic = gen.DistanceCritic(3, anchors=40, smoothing=decay)
+    state = critic.anchored(_rng.normal(size=(40, 3)))
+    params, x = {"height": _rng.normal(size=40)}, _rng.normal(size=(50, 3))
+    for eps in (1e-1, 1e-2, 1e-3, 1e-3):
+        fixed = gen.DistanceCritic(3, anchors=40, smoothing=eps)
+        np.testing.assert_allclose(critic.apply(params, x, state)[0], fixed.apply(params, x, state)[0])
+        state = critic.updated(state)
+    with pytest.raises(ValueError, match="stop"):
+        gen.GeometricDecay(1.0, 0.0, 5)
+
+
+def test_fourier_features_have_the_frequencies_and_the_slope_they_say():
+    layer = gen.Fourier(2, 4000, 3.0)
+    state = layer.init(np.random.default_rng(0))[1]
+    x, v = _rng.normal(size=(5, 2)), _rng.normal(size=2)
+    y = layer.apply({}, x, state)[0]
+    # E cos(w·(x - x')) = exp(-scale² |x - x'|²/2): the features' product is a Gaussian kernel (Bochner).
+    gaps = np.linalg.norm(x[:, None] - x, axis=2)
+    np.testing.assert_allclose(y @ y.T / 4000, np.exp(-4.5 * gaps**2), atol=0.1)
+    # The slope is the same everywhere and in the steepest direction it is the bound.
+    h = 1e-6
+    steepest = np.linalg.svd(state["w"].T)[2][0]
+    for direction, exact in ((steepest, True), (v / np.linalg.norm(v), False)):
+        slope = np.linalg.norm(layer.apply({}, x + h * direction, state)[0] - y, axis=1) / h
+        bound = layer.lipschitz({}, state)
+        assert slope == pytest.approx(bound, rel=1e-5) if exact else slope.max() <= bound * (1 + 1e-5)
+    with pytest.raises(ValueError, match="even"):
+        gen.Fourier(2, 5)
+
+
+def test_anchors_stand_for_the_samples_near_them():
+    critic = gen.DistanceCritic(1, anchors=2)
+    state = critic.anchored(np.array([[10.0], [0.0], [11.0], [9.0], [-1.0], [12.0]]))
+    near = dict(zip(state["anchors"][:, 0].tolist(), state["weight"].tolist(), strict=True))
+    assert near == pytest.approx({10.0: 4 / 6, 0.0: 2 / 6})
+    height = np.array([1.0, -2.0])
+    psi = height * np.sqrt(2 * float(state["spread"]))
+    got = float(critic.mean_height({"height": height}, state))
+    assert got == pytest.approx(float(psi @ state["weight"]))

@@ -96,16 +96,53 @@ def adam(
     return _adam(np.ascontiguousarray(g, dtype=kind), params, m, v, *scalars)
 
 
-# The maximum of a row vectorises only if NaN need not be looked for; arguments are finite.
+_BLOCK = 32  # consecutive anchors that are looked at, or passed over, together
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _boxes(columns, psi):
+    """Of each block of anchors: the corners of its bounding box, and its greatest height."""
+    d, m = columns.shape
+    count = (m + _BLOCK - 1) // _BLOCK
+    low, high = np.empty((d, count), columns.dtype), np.empty((d, count), columns.dtype)
+    tallest = np.empty(count, columns.dtype)
+    for b in range(count):
+        part = slice(b * _BLOCK, min((b + 1) * _BLOCK, m))
+        tallest[b] = psi[part].max()
+        for k in range(d):
+            low[k, b], high[k, b] = columns[k, part].min(), columns[k, part].max()
+    return low, high, tallest
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
-def _row_scores(point, columns, psi, distance, score):
-    distance[:] = 0
-    for k in range(columns.shape[0]):  # coordinates outside: the inner loops run along memory
-        for j in range(columns.shape[1]):
+def _reach(point, low, high, tallest, bound):
+    """Above every score ψ_j - |x - y_j| of each block; returns the most promising one."""
+    bound[:] = 0
+    for k in range(low.shape[0]):  # coordinates outside: the inner loops run along memory
+        for b in range(bound.shape[0]):
+            gap = max(low[k, b] - point[k], point[k] - high[k, b])
+            gap = max(gap, gap - gap)
+            bound[b] += gap * gap
+    best = 0
+    for b in range(bound.shape[0]):
+        bound[b] = tallest[b] - np.sqrt(bound[b])
+    for b in range(bound.shape[0]):
+        if bound[b] > bound[best]:
+            best = b
+    return best
+
+
+# The maximum vectorises only if NaN need not be looked for; arguments are finite.
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+def _block_scores(point, columns, psi, start, stop, distance, score):
+    """Distances to the anchors of one block, their scores, and the greatest score."""
+    distance[start:stop] = 0
+    for k in range(columns.shape[0]):
+        for j in range(start, stop):
             step = point[k] - columns[k, j]
             distance[j] += step * step
-    top = psi[0] - np.sqrt(distance[0])
-    for j in range(columns.shape[1]):
+    top = psi[start] - np.sqrt(distance[start])
+    for j in range(start, stop):
         distance[j] = np.sqrt(distance[j])
         score[j] = psi[j] - distance[j]
         top = max(top, score[j])
@@ -113,48 +150,55 @@ def _row_scores(point, columns, psi, distance, score):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _near(score, least, found):
-    """Indices of the scores above ``least``, without a branch to mispredict; returns how many."""
-    count = 0
-    for j in range(score.shape[0]):
-        found[count] = j
-        count += score[j] > least
-    return count
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _soft_nearest(x, columns, psi, eps, negligible):
     n, m = x.shape[0], columns.shape[1]
     out, distance, score = np.empty(n, x.dtype), np.empty(m, x.dtype), np.empty(m, x.dtype)
-    found = np.empty(m, np.int64)
+    low, high, tallest = _boxes(columns, psi)
+    bound, found = np.empty_like(tallest), np.empty(tallest.size, np.int64)
     for i in range(n):
-        top = _row_scores(x[i], columns, psi, distance, score)
+        best = _reach(x[i], low, high, tallest, bound)
+        # From the most promising block on: the higher the top so far, the more blocks are passed over.
+        start, count = best * _BLOCK, 1
+        top = _block_scores(x[i], columns, psi, start, min(start + _BLOCK, m), distance, score)
+        found[0] = best
+        for b in range(bound.size):
+            if b != best and bound[b] > top + eps * negligible:
+                start = b * _BLOCK
+                stop = min(start + _BLOCK, m)
+                top = max(top, _block_scores(x[i], columns, psi, start, stop, distance, score))
+                found[count] = b
+                count += 1
         total = eps - eps
-        for j in found[: _near(score, top + eps * negligible, found)]:
-            total += np.exp((score[j] - top) / eps)
+        for b in found[:count]:
+            for j in range(b * _BLOCK, min((b + 1) * _BLOCK, m)):
+                if score[j] > top + eps * negligible:
+                    total += np.exp((score[j] - top) / eps)
         out[i] = top + eps * np.log(total)
     return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _soft_nearest_pullback(g, x, columns, psi, eps, negligible):
+def _soft_nearest_pullback(g, out, x, columns, psi, eps, negligible):
     n, m = x.shape[0], columns.shape[1]
     by_x, by_psi = np.zeros_like(x), np.zeros_like(psi)
     distance, score = np.empty(m, x.dtype), np.empty(m, x.dtype)
-    found = np.empty(m, np.int64)
+    low, high, tallest = _boxes(columns, psi)
+    bound = np.empty_like(tallest)
     for i in range(n):
-        top = _row_scores(x[i], columns, psi, distance, score)
-        near = found[: _near(score, top + eps * negligible, found)]
-        total = eps - eps
-        for j in near:
-            score[j] = np.exp((score[j] - top) / eps)
-            total += score[j]
-        for j in near:
-            weight = g[i] * score[j] / total
-            by_psi[j] += weight
-            if distance[j] > 0:
-                for k in range(x.shape[1]):
-                    by_x[i, k] += weight * (columns[k, j] - x[i, k]) / distance[j]
+        _reach(x[i], low, high, tallest, bound)
+        least = out[i] + eps * negligible
+        for b in range(bound.size):
+            if bound[b] > least:
+                start = b * _BLOCK
+                stop = min(start + _BLOCK, m)
+                if _block_scores(x[i], columns, psi, start, stop, distance, score) > least:
+                    for j in range(start, stop):
+                        if score[j] > least:
+                            weight = g[i] * np.exp((score[j] - out[i]) / eps)
+                            by_psi[j] += weight
+                            if distance[j] > 0:
+                                for k in range(x.shape[1]):
+                                    by_x[i, k] += weight * (columns[k, j] - x[i, k]) / distance[j]
     return by_x, by_psi
 
 
@@ -164,19 +208,22 @@ def _negligible(kind: Any) -> Any:
 
 
 def soft_nearest(x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType) -> Any:
-    """See `reference.soft_nearest`: one row at a time, nothing of size (n, m)."""
+    """See `reference.soft_nearest`: nothing of size (n, m), and far anchors passed over by the block.
+
+    Any order of the anchors gives the same result up to rounding; neighbours in a row make it fast.
+    """
     kind = x.dtype.type
     rows, columns, heights = _alike(x, anchors.T, psi)
     return _soft_nearest(rows, columns, heights, kind(eps), _negligible(kind))
 
 
 def soft_nearest_pullback(
-    g: Any, x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType
+    g: Any, out: Any, x: Any, anchors: Any, psi: Any, *, eps: float, xp: ModuleType
 ) -> tuple[Any, Any]:
     """See `reference.soft_nearest_pullback`."""
     kind = x.dtype.type
-    cotangent, rows, columns, heights = _alike(g, x, anchors.T, psi)
-    return _soft_nearest_pullback(cotangent, rows, columns, heights, kind(eps), _negligible(kind))
+    cotangent, values, rows, columns, heights = _alike(g, out, x, anchors.T, psi)
+    return _soft_nearest_pullback(cotangent, values, rows, columns, heights, kind(eps), _negligible(kind))
 
 
 def _alike(*arrays: Any) -> list[np.ndarray]:

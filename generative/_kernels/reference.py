@@ -83,16 +83,15 @@ def soft_nearest(x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType) 
 
 
 def soft_nearest_pullback(
-    g: Any, x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType
+    g: Any, out: Any, x: Any, anchors: Any, psi: Any, *, eps: float, xp: ModuleType
 ) -> tuple[Any, Any]:
-    """Cotangents of x (n, d) and psi (m,) for the cotangent g (n,) of `soft_nearest`.
+    """Cotangents of x (n, d) and psi (m,) for the cotangent g (n,) of ``out``, the value of `soft_nearest`.
 
-    With w_ij the softmax weights: g_i Σ_j w_ij (y_j - x_i)/|y_j - x_i|, and Σ_i g_i w_ij. The direction from
-    an anchor to itself counts 0.
+    With w_ij = exp((ψ_j - |x_i - y_j| - out_i)/eps), which sum to 1: g_i Σ_j w_ij (y_j - x_i)/|y_j - x_i|,
+    and Σ_i g_i w_ij. The direction from an anchor to itself counts 0.
     """
     distance, score = _nearness(x, anchors, psi, xp)
-    weight = xp.exp((score - xp.max(score, axis=1, keepdims=True)) / eps)
-    weight = g[:, None] * weight / xp.sum(weight, axis=1, keepdims=True)
+    weight = g[:, None] * xp.exp((score - out[:, None]) / eps)
     pull = weight / xp.where(distance > 0, distance, xp.ones_like(distance))
     pull = xp.where(distance > 0, pull, xp.zeros_like(pull))
     by_x = xp.matmul(pull, anchors) - xp.sum(pull, axis=1, keepdims=True) * x
