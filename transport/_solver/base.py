@@ -127,6 +127,10 @@ def run(
                         status = Status.STOPPED
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
+    except SystemError as error:  # so numba reports a Ctrl-C that came while it packed its result
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        status = Status.INTERRUPTED
     coupling = solver.finish(state)
     done, _, stats = solver.progress(state)
     return Outcome(coupling, status, done, time.perf_counter() - start, stats)

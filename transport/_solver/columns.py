@@ -96,8 +96,10 @@ class Simplex:
             return
         if self.start.basis is not None:
             rows, cols, flows = self.start.basis
-            self._plant(rows, cols, flows, self.reduced(rows, cols))
-            return
+            cost = self.reduced(rows, cols)
+            if np.all(cost < np.inf) and np.all(cost <= self.limit):  # an earlier plan's arcs may be out now
+                self._plant(rows, cols, flows, cost)
+                return
         left_a, left_b = self.a.copy(), self.b.copy()
         rows, col = self.pool.rows, self.pool.col
         order = self._kernels.ascending(self.pool.cost)

@@ -24,7 +24,7 @@ from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
-from transport._solver.pricing import Slices, Start
+from transport._solver.pricing import Slices, Start, continued
 from transport._solver.sparse import SparseOracle
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work
@@ -209,7 +209,10 @@ def _solve(state: State) -> Slices[None]:
             oracle = SparseOracle(sparse.restrict(state.sources, state.sinks))
             state.unit = math.ldexp(1.0, oracle.exponent)
     state.work.stage = "building the shortlist"
-    start = yield from oracle.start() if state.warm is None else _warm_start(state, state.warm, oracle)
+    if state.warm is None:
+        start = yield from oracle.start()
+    else:
+        start = yield from _warm_start(state, state.warm, oracle, (a, b))
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
     yield from polish(state.core)
@@ -246,17 +249,21 @@ def _warm_g(state: State, warm: Solution) -> np.ndarray:
     return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
 
 
-def _warm_start(state: State, warm: Solution, oracle: AnyOracle) -> Slices[Start]:
-    """The shortlist for the old potentials and the old plan's arcs; the core builds a basis from them."""
+def _warm_start(
+    state: State, warm: Solution, oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
+) -> Slices[Start]:
+    """The shortlist for the old potentials and the old plan's arcs, and the old plan as far as it goes."""
     place_i, place_j = (np.full(k, -1) for k in state.problem.shape)
     place_i[state.sources], place_j[state.sinks] = np.arange(len(state.sources)), np.arange(len(state.sinks))
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
-    if not isinstance(oracle, GeometricOracle):
-        return (yield from oracle.restart(_warm_g(state, warm), arcs))
-    f = np.ascontiguousarray(to_numpy(warm.potentials.f)[state.sources]) / state.unit
-    return (yield from oracle.restart(f, arcs))
+    if isinstance(oracle, GeometricOracle):
+        f = np.ascontiguousarray(to_numpy(warm.potentials.f)[state.sources]) / state.unit
+        start = yield from oracle.restart(f, arcs)
+    else:
+        start = yield from oracle.restart(_warm_g(state, warm), arcs)
+    return continued(start, oracle, arcs, masses)
 
 
 def _stored(state: State) -> np.ndarray:

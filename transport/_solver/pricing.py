@@ -12,7 +12,7 @@ of sinks (`cross`; an empty answer is a Hall cut). Long scans are generators tha
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -85,3 +85,34 @@ class Oracle(Protocol):
         Counted are arcs with finite c_ij - start.f_i - start.g_j <= limit (limit may be inf).
         """
         ...
+
+
+REPAIR = 1 << 20  # pairs
+
+
+def continued(start: Start, oracle: Oracle, arcs: Arcs, masses: tuple[np.ndarray, np.ndarray]) -> Start:
+    """``start`` with the forest ``arcs`` of an earlier plan as basis, filled with the masses of now.
+
+    What the new masses leave over goes to the cheapest open sinks. Where there is too much of that, or
+    ``arcs`` is no forest, the core may do better from scratch: ``start`` is returned as it is.
+    """
+    from transport._kernels.simplex_pool import greedy_flow, nearest_flow
+
+    rows, cols = arcs
+    if len(rows) >= sum(oracle.shape):
+        return start
+    left_a, left_b = masses[0].copy(), masses[1].copy()
+    ids, flow = greedy_flow(np.arange(len(rows)), rows, cols, left_a, left_b)
+    sources, sinks = np.flatnonzero(left_a), np.flatnonzero(left_b)
+    if len(sources) * len(sinks) > REPAIR:
+        return start
+    parts = [(rows[ids], cols[ids], flow)]
+    if len(sources):
+        block = oracle.costs(sources[:, None], sinks[None, :]) - start.f[sources, None] - start.g[sinks]
+        parts.append(nearest_flow(block, sources, sinks, left_a, left_b))
+    if left_a.any():
+        return start
+    i, j, flow = (np.concatenate(part) for part in zip(*parts))
+    return replace(
+        start, rows=np.concatenate([start.rows, i]), cols=np.concatenate([start.cols, j]), basis=(i, j, flow)
+    )
