@@ -53,7 +53,7 @@ class Norm:
 
         shape = np.broadcast_shapes(np.shape(rows), np.shape(cols))
         # one type of index, writable: the kernel is compiled once
-        flat = [np.require(np.broadcast_to(k, shape).ravel(), np.int64, "CW") for k in (rows, cols)]
+        flat = [np.require(np.broadcast_to(k, shape).ravel(), np.int64, ["C", "W"]) for k in (rows, cols)]
         return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
 
     def search(
