@@ -12,6 +12,7 @@ from numba import njit
 from transport._kernels.costs import c_transform_rows
 
 _jit = njit(cache=True, nogil=True)
+_inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
 
 EPS = 2.0**-52
 
@@ -82,7 +83,7 @@ def scan_potentials(f, a):
     return finite, massless
 
 
-@_jit
+@_inline
 def _unit(cost, f, g):
     """1, or the power of two next to the largest entry if that is so extreme that products might not fit."""
     largest = 0.0
@@ -152,7 +153,7 @@ def bounds_matrix(c, f, rows, cols, mass, a, b):
     return finite and not massless, g, bounds(cost, f, g, rows, cols, mass, a, b)
 
 
-@_jit
+@_inline
 def _difference(a, b):
     """(sum b, |sum a - sum b| relative to it), the difference compensated."""
     total = 0.0
@@ -168,7 +169,7 @@ def _difference(a, b):
     return total, abs(difference + low) / total
 
 
-@_jit
+@_inline
 def _mass_slack(off_a, off_b, f, g, b, mismatch):
     """(sum |a - P 1| |f - c| + sum |b - P^T 1| |g + c|, sum of the residuals, largest residual).
 

@@ -11,6 +11,8 @@ from transport._kernels.certificate import scan_masses
 
 _jit = njit(cache=True, nogil=True)
 
+EPS = 2.0**-52
+
 
 @_jit
 def _uniform(w):
@@ -55,3 +57,15 @@ def integer_masses(a, b):
             heaviest = i
     lighter[heaviest] += abs(excess)
     return left, right
+
+
+@_jit
+def balanced(a, b):
+    """(whether masses are positive and their totals equal to rounding, b rescaled to the total of a)."""
+    low_a, total_a = scan_masses(a)
+    low_b, total_b = scan_masses(b)
+    allowed = 4 * max(len(a), len(b)) * EPS * max(total_a, total_b)
+    fit = low_a > 0 and low_b > 0 and total_a < np.inf and abs(total_a - total_b) <= allowed
+    if fit and total_a != total_b:
+        b = b * (total_a / total_b)
+    return fit, b
