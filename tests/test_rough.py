@@ -76,10 +76,11 @@ def test_tiles_start_from_rough_masses_too(cost, power, monkeypatch):
     n = 560
     points = rng.standard_normal((n, 30)), rng.standard_normal((n, 30))
     a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
-    sol = tp.solve(tp.PointCloud(*points, cost, power=power), a, b)
+    options = {"solver": tp.Exact(method="points")}
+    sol = tp.solve(tp.PointCloud(*points, cost, power=power), a, b, **options)
     assert sol.gap <= 1e-12 * sol.value
     monkeypatch.setattr(rough, "UNITS", ())
-    cold = tp.solve(tp.PointCloud(*points, cost, power=power), a, b)
+    cold = tp.solve(tp.PointCloud(*points, cost, power=power), a, b, **options)
     assert sol.value == pytest.approx(cold.value, rel=1e-12)
     assert sol.n_iter != cold.n_iter  # it was used
 
@@ -91,7 +92,7 @@ def test_one_cloud_in_tiles_and_one_in_a_tree():
     a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n))
     for x, y in ((full, curve), (curve, full)):
         cost = tp.PointCloud(x, y)
-        sol = tp.solve(cost, a, b)
+        sol = tp.solve(cost, a, b, solver=tp.Exact(method="points"))
         assert sol.value == pytest.approx(tp.solve(cost.block(0, n), a, b).value, rel=1e-12)
 
 

@@ -18,7 +18,7 @@ AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-
 NODES_AT_ONCE = 2048
 PIVOTS_AT_ONCE = 20_000
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
-FEW_HIGH = 1 << 22  # the same beyond 4 dimensions, where trees prune little: 32 MB, 2 to 3 times faster
+FEW_HIGH = 1 << 22  # the same beyond 4 dimensions for costs that neither trees nor tiles prune well: 32 MB
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 
 BLOCK_NODE_BYTES = 4000  # three vectors of 32 for each node and side, and the costs remembered
@@ -42,6 +42,10 @@ def choose(problem: Problem, method: str) -> tuple[str, str]:
 def _with_mass(problem: Problem) -> tuple[int, int]:
     """Numbers of sources and sinks that have something to ship or to take."""
     return int(np.count_nonzero(problem.a)), int(np.count_nonzero(problem.b))
+
+
+def _prunes_little(cloud: PointCloud) -> bool:
+    return cloud.dim > 4 and not (cloud.metric == "euclidean" and cloud.power in (1.0, 2.0))
 
 
 def _choose(problem: Problem, method: str) -> tuple[str, str]:
@@ -72,7 +76,7 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         return "matrix", STORED
     if isinstance(cost, SparseMatrix):
         return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
-    if n * m <= (FEW_HIGH if isinstance(cost, PointCloud) and cost.dim > 4 else FEW):
+    if n * m <= (FEW_HIGH if isinstance(cost, PointCloud) and _prunes_little(cost) else FEW):
         return "matrix", f"{n} x {m} costs: few enough to store"
     if not isinstance(cost, PointCloud):
         return "blocks", f"{n} x {m} costs by a function: evaluated in strips, never stored"

@@ -70,6 +70,11 @@ class Side:
     tree: KdTree | Tiles
     mass: np.ndarray
 
+    def sorted(self) -> Side:
+        """This side in kd order."""
+        tree = KdTree.build(self.tree.points)
+        return Side(tree, self.mass[tree.order])
+
     def coarser(self, depth: int) -> Side:
         """The 2^depth clusters of this side, or itself if they would be nearly its points."""
         from transport._kernels.multiscale import aggregate
@@ -110,10 +115,7 @@ class GeometricOracle:
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
         if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
-            f = np.zeros(self.shape[0])
-            if (self.norm.metric, self.norm.power) == (0, 2.0):
-                f = affine_potential(self.x.tree.points, self.y.tree.points, self.x.mass, self.y.mass)
-            start = Start(*(yield from self._shortlist(f, self.x.tree)))
+            start = Start(*(yield from self._shortlist(*(yield from self._guess()))))
             if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
                 start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
             return start
@@ -130,6 +132,16 @@ class GeometricOracle:
         if core is None:
             return (yield from _dense(self).start())
         return (yield from self._refine(core))
+
+    def _guess(self) -> Slices[tuple[np.ndarray, KdTree | Tiles]]:
+        """Potentials without levels, and the points they belong to: an affine map, or a few clusters'."""
+        if (self.norm.metric, self.norm.power) == (0, 2.0):
+            x, y = self.x, self.y
+            return affine_potential(x.tree.points, y.tree.points, x.mass, y.mass), x.tree
+        depths = (min(COARSEST, max(2, n // 4)).bit_length() - 1 for n in self.shape)
+        x, y = (side.sorted().coarser(depth) for side, depth in zip((self.x, self.y), depths))
+        core = yield from self._level(x, y, None)
+        return core.potentials()[0], x.tree
 
     def _level(self, x: Side, y: Side, coarse: Simplex | None) -> Slices[Simplex]:
         """Solve clusters ``x`` to ``y`` to optimality."""
