@@ -17,7 +17,8 @@ from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Arcs, Potentials, Solution, Status
 from transport._solver.base import Coupling
-from transport._solver.choose import AT_ONCE, NODES_AT_ONCE, PIVOTS_AT_ONCE, STORED
+from transport._solver.choose import STORED
+from transport._solver.small import is_small, solve_at_once
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -29,7 +30,7 @@ def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solut
     if not (cost.dtype is a.dtype is b.dtype is _FLOAT64 and cost.ndim == 2 and a.ndim == b.ndim == 1):
         return None
     shape = len(a), len(b)
-    if cost.shape != shape or not 0 < cost.size <= AT_ONCE or sum(shape) > NODES_AT_ONCE:
+    if cost.shape != shape or not is_small(shape):
         return None
     if not (cost.flags.carray and a.flags.carray and b.flags.carray):
         return None
@@ -39,7 +40,7 @@ def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solut
     fit, b = masses.balanced(a, b)
     if not fit:
         return None
-    code, pivots, rows, cols, mass, f, g = simplex_dense.solve(cost, a, b, np.zeros(len(b)), PIVOTS_AT_ONCE)
+    code, pivots, rows, cols, mass, f, g = solve_at_once(cost, a, b)
     if code != simplex_dense.OPTIMAL:
         return None
     sound, g, sums = proofs.bounds_matrix(cost, f, rows, cols, mass, a, b)

@@ -14,9 +14,6 @@ from transport._tree_metric import TreeMetric
 
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree")
 STORED = "a stored cost matrix"
-AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
-NODES_AT_ONCE = 2048
-PIVOTS_AT_ONCE = 20_000
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
 FEW_HIGH = 1 << 22  # the same beyond 4 dimensions for costs that neither trees nor tiles prune well: 32 MB
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6

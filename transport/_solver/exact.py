@@ -15,7 +15,7 @@ from transport._problem import Problem
 from transport._solution import Solution, Status
 from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
-from transport._solver.choose import AT_ONCE, METHODS, NODES_AT_ONCE, PIVOTS_AT_ONCE, choose
+from transport._solver.choose import METHODS, choose
 from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
@@ -25,6 +25,7 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
 from transport._solver.pricing import Slices, Start, continued
+from transport._solver.small import PIVOTS_AT_ONCE, is_small, solve_at_once
 from transport._solver.sparse import SparseOracle
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work
@@ -229,14 +230,14 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
 
 def _at_once(state: State, values: np.ndarray) -> bool:
     """Small problems in one call; False if it was not one, or did not work out (the general path will)."""
-    if values.size > AT_ONCE or sum(values.shape) > NODES_AT_ONCE:
+    if not is_small(values.shape):
         return False
     from transport._kernels import simplex_dense as k
 
     a, b = state.masses
-    g = np.zeros(len(b)) if state.warm is None else _warm_g(state, state.warm)
+    start = None if state.warm is None else _warm_g(state, state.warm)
     limit = min(state.work.budget, PIVOTS_AT_ONCE)
-    code, pivots, rows, cols, mass, f, g = k.solve(values, a, b, g, limit)
+    code, pivots, rows, cols, mass, f, g = solve_at_once(values, a, b, g=start, limit=limit)
     if code == k.UNFIT or (code == k.LIMIT and pivots < state.work.budget):
         return False
     state.work.spend(pivots)
