@@ -144,6 +144,7 @@ def couple(parents, lengths, order, x, y, a, b):
     So every edge is used in one direction only, and u rises by its length against that direction; no edge
     sees u change by more than its length, hence u_x - u_y <= d(x, y), with equality along the plan. Every
     match exhausts a source or a sink, which then becomes a child of the other: the plan is a forest.
+    ``parents`` may be a forest too (-1: a root) if masses balance in each of its trees.
     """
     k = parents.shape[0]
     n = x.shape[0]
@@ -177,9 +178,9 @@ def couple(parents, lengths, order, x, y, a, b):
                 first[1, v] = after[j]
                 if left[i] > 0:
                     parent[j] = i
-        if t == 0:
-            break
         p = parents[v]
+        if p < 0:
+            continue
         for side in range(2):
             if first[side, v] >= 0:
                 flow[v] = 1 - 2 * side
@@ -190,8 +191,9 @@ def couple(parents, lengths, order, x, y, a, b):
                 last[side, p] = last[side, v]
     high = np.zeros(k)
     low = np.zeros(k)
-    for t in range(1, k):
+    for t in range(k):
         v = order[t]
         p = parents[v]
-        high[v], low[v] = _sum(high[p], low[p], flow[v] * lengths[v], 0.0)
+        if p >= 0:
+            high[v], low[v] = _sum(high[p], low[p], flow[v] * lengths[v], 0.0)
     return parent, high

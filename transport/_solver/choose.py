@@ -6,19 +6,22 @@ import numpy as np
 
 from transport._circle import Circle
 from transport._cost import Matrix
+from transport._grid import Grid
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.memory import require
 from transport._sparse import SparseMatrix
 from transport._tree_metric import TreeMetric
 
-METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree")
+METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
 FEW_HIGH = 1 << 22  # the same beyond 4 dimensions for costs that neither trees nor tiles prune well: 32 MB
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 
 BLOCK_NODE_BYTES = 4000  # three vectors of 32 for each node and side, and the costs remembered
+
+FILLED = 0.25  # cells with mass, both images together, from which flows between neighbours pay
 
 
 def choose(problem: Problem, method: str) -> tuple[str, str]:
@@ -28,7 +31,9 @@ def choose(problem: Problem, method: str) -> tuple[str, str]:
     """
     method, reason = _choose(problem, method)
     n, m = _with_mass(problem)
-    if method in ("points", "blocks"):
+    if method == "grid":
+        n = m = problem.shape[0]
+    if method in ("points", "blocks", "grid"):
         bytes_ = NODE_BYTES if method == "points" else BLOCK_NODE_BYTES
         require(bytes_ * (n + m), f"solving {n} x {m} points", "thin out or cluster the points")
     elif method == "matrix" and not isinstance(problem.cost, Matrix):
@@ -61,6 +66,9 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         raise ValueError("method='circle' needs a Circle cost with power >= 1")
     if method == "tree" and not isinstance(cost, TreeMetric):
         raise ValueError("method='tree' needs a TreeMetric cost")
+    on_l1_grid = isinstance(cost, Grid) and cost.is_l1
+    if method == "grid" and not on_l1_grid:
+        raise ValueError("method='grid' needs a Grid with cost 'cityblock' and power 1")
     if method != "auto":
         return method, "asked for"
     if problem.is_one_dimensional:
@@ -75,6 +83,8 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
     if n * m <= (FEW_HIGH if isinstance(cost, PointCloud) and _prunes_little(cost) else FEW):
         return "matrix", f"{n} x {m} costs: few enough to store"
+    if on_l1_grid and n + m >= FILLED * cost.shape[0]:
+        return "grid", f"l1 on a grid of {cost.shape[0]} cells: a flow between neighbours"
     if not isinstance(cost, PointCloud):
         return "blocks", f"{n} x {m} costs by a function: evaluated in strips, never stored"
     return "points", f"{n} x {m} points in dimension {cost.dim}: never stored"

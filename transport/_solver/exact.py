@@ -20,6 +20,7 @@ from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
 from transport._solver.geometric import GeometricOracle, lay_out
+from transport._solver.grid_flow import Flow, Network, network
 from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
@@ -45,11 +46,11 @@ class Exact:
 
     Parameters
     ----------
-    method : {"auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree"}
+    method : {"auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid"}
         How arcs are priced. "auto" chooses by the problem (``stats["method"]`` and ``stats["reason"]`` say
         what and why). "line", "circle" and "tree" are closed forms; "points" never stores the n x m costs;
         "matrix" does; "blocks" evaluates any cost anew in every round, a strip at a time; "sparse" knows
-        stored arcs only.
+        stored arcs only; "grid" sends flow from cell to neighbouring cell (l1).
 
     warm : Solution, optional
         An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
@@ -114,6 +115,8 @@ class Exact:
         core = state.core
         problem = state.problem if state.merged is None else state.merged.original
         mass = math.fsum(problem.a) / float(core.a.sum()) if core is not None else 1.0
+        if state.flow is not None:
+            mass = state.flow.unit
         facts = state.pace.look(core, state.unit * mass)
         return in_words(facts), facts
 
@@ -130,6 +133,8 @@ class Exact:
         if core is None or not core.has_basis:
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), *(np.zeros(k) for k in problem.shape))
+        if state.flow is not None:
+            return state.flow.coupling(core)
         return state.in_full(*_shipped(core, *state.masses), *core.potentials())
 
 
@@ -150,6 +155,7 @@ class State:
     unit: float = 1.0
     warm: Solution | None = None
     merged: Merged | None = None
+    flow: Network | None = None
 
     def __post_init__(self) -> None:
         self.sources = np.flatnonzero(self.problem.a)
@@ -188,6 +194,9 @@ def _solve(state: State) -> Slices[None]:
         oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
         state.has_all = False  # and if they are all there, then in another order
         a, b = oracle.x.mass, oracle.y.mass
+    elif state.method == "grid":
+        yield from _flow_on_grid(state)
+        return
     elif state.method == "matrix":
         values = _stored(state)
         if _at_once(state, values):
@@ -217,6 +226,14 @@ def _solve(state: State) -> Slices[None]:
     state.core = Simplex(oracle, a, b, start, state.work)
     yield from generate_columns(state.core)
     yield from polish(state.core)
+
+
+def _flow_on_grid(state: State) -> Slices[None]:
+    """Always from cold: an earlier solution's potentials tie everywhere and cost 4 times the pivots."""
+    state.flow = net = network(state.problem)
+    oracle = net.oracle()
+    state.core = Flow(oracle, *net.masses, (yield from oracle.start()), state.work)
+    yield from generate_columns(state.core)
 
 
 def _block_oracle(state: State) -> Slices[BlockOracle]:
