@@ -219,3 +219,29 @@ def test_learning_kernels_on_the_host(dtype, learning_module):
     module[f"adam<{kind}>"]((3,), (32,), (*flat, *new, *scalars, np.int64(flat[0].size)))
     for found, value in zip(new, rules.adam(*flat, **options, xp=xnp), strict=True):
         np.testing.assert_allclose(found, value, **tol)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "m", "d"), [(5, 300, 2), (1, 1, 3), (200, 7, 5)])
+def test_soft_nearest_kernels_on_the_host(n, m, d, dtype, descending, learning_module):
+    from generative._kernels import reference as rules
+
+    kind = "float" if dtype == np.float32 else "double"
+    rng = np.random.default_rng(5)
+    x, y, psi, g = (rng.normal(size=s).astype(dtype) for s in ((n, d), (m, d), (m,), (n,)))
+    x[0] = y[-1]  # distance 0
+    learning_module.descending = descending
+    tol = {"rtol": 3e-4 if dtype == np.float32 else 1e-12, "atol": 2000 * np.finfo(dtype).eps}
+    for eps in (0.01, 1.0):
+        scalars = (dtype(eps), np.int32(n), np.int32(m), np.int32(d))
+        out = np.full(n, np.nan, dtype)
+        learning_module[f"soft_nearest<{kind}>"]((3,), (128,), (x, y, psi, out, *scalars))
+        np.testing.assert_allclose(out, rules.soft_nearest(x, y, psi, eps, xp=xnp), **tol)
+        by_x, by_psi = np.full_like(x, np.nan), np.full_like(psi, np.nan)
+        learning_module[f"soft_pull_x<{kind}>"]((3,), (128,), (g, out, x, y, psi, by_x, *scalars))
+        learning_module[f"soft_pull_psi<{kind}>"]((3,), (128,), (g, out, x, y, psi, by_psi, *scalars))
+        expected = rules.soft_nearest_pullback(g, out, x, y, psi, eps=eps, xp=xnp)
+        np.testing.assert_allclose(by_x, expected[0], **tol)
+        np.testing.assert_allclose(by_psi, expected[1], **tol)
+    learning_module.descending = False

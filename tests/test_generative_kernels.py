@@ -134,3 +134,13 @@ def test_gpu_agrees_with_reference(dtype):
     expected = reference.adam(*flat, **options, xp=xp)
     for a, e in zip(gpu.adam(*map(cp.asarray, flat), **options, xp=xp_gpu), expected, strict=True):
         np.testing.assert_allclose(a.get(), e, **tol)
+    points, anchors, psi, w = (rng.normal(size=s).astype(dtype) for s in ((70, 2), (300, 2), (300,), (70,)))
+    close = {"rtol": 1e-3 if dtype == np.float32 else 1e-9, "atol": 500 * np.finfo(dtype).eps}
+    expected = reference.soft_nearest(points, anchors, psi, 0.1, xp=xp)
+    given = [cp.asarray(a) for a in (points, anchors, psi)]
+    out = gpu.soft_nearest(*given, 0.1, xp=xp_gpu)
+    np.testing.assert_allclose(out.get(), expected, **close)
+    ours = gpu.soft_nearest_pullback(cp.asarray(w), out, *given, eps=0.1, xp=xp_gpu)
+    theirs = reference.soft_nearest_pullback(w, expected, points, anchors, psi, eps=0.1, xp=xp)
+    for a, e in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.get(), e, **close)

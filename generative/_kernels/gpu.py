@@ -11,7 +11,6 @@ import cupy as cp
 import numpy as np
 
 from generative._kernels import reference
-from generative._kernels.reference import soft_nearest, soft_nearest_pullback
 
 __all__ = [
     "activation_slope",
@@ -23,7 +22,8 @@ __all__ = [
 ]
 
 _THREADS = 256
-KERNELS = ("bias_leaky", "gate", "pair_swap", "adam")
+_ROW = 128  # threads a block of the soft_nearest kernels; as in learning.cu
+KERNELS = ("bias_leaky", "gate", "pair_swap", "adam", "soft_nearest", "soft_pull_x", "soft_pull_psi")
 OPTIONS = ("--std=c++17",)
 _NAMES = {"float32": "float", "float64": "double"}
 
@@ -44,10 +44,15 @@ def _module() -> Any:
 
 
 def _launch(kernel: str, dtype: Any, size: int, arguments: tuple[Any, ...]) -> None:
-    if size == 0:
-        return
-    blocks = min((size + _THREADS - 1) // _THREADS, 132 * 16)  # the loops inside stride over the rest
-    _module().get_function(f"{kernel}<{_NAMES[str(dtype)]}>")((blocks,), (_THREADS,), arguments)
+    _launch_blocks(kernel, dtype, (size + _THREADS - 1) // _THREADS, arguments, threads=_THREADS)
+
+
+def _launch_blocks(
+    kernel: str, dtype: Any, blocks: int, arguments: tuple[Any, ...], *, threads: int = _ROW
+) -> None:
+    if blocks:
+        few = min(blocks, 132 * 16)  # the loops inside stride over the rest
+        _module().get_function(f"{kernel}<{_NAMES[str(dtype)]}>")((few,), (threads,), arguments)
 
 
 def _fits(*arrays: Any) -> bool:
@@ -105,3 +110,33 @@ def adam(
     given = (cp.ascontiguousarray(g.astype(params.dtype, copy=False)), params, m, v)
     _launch("adam", params.dtype, params.size, (*given, *new, *scalars, np.int64(params.size)))
     return new  # type: ignore[return-value]
+
+
+def _soft_arguments(x: Any, anchors: Any, psi: Any, eps: float) -> tuple[Any, tuple[Any, ...]]:
+    points, others, heights = (cp.ascontiguousarray(a) for a in (x, anchors, psi))
+    sizes = (np.int32(x.shape[0]), np.int32(anchors.shape[0]), np.int32(x.shape[1]))
+    return (points, others, heights), (x.dtype.type(eps), *sizes)
+
+
+def soft_nearest(x: Any, anchors: Any, psi: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.soft_nearest`: one block a row, nothing of size (n, m)."""
+    if not _fits(x, anchors, psi):
+        return reference.soft_nearest(x, anchors, psi, eps, xp=xp)
+    arrays, scalars = _soft_arguments(x, anchors, psi, eps)
+    out = cp.empty(x.shape[0], dtype=x.dtype)
+    _launch_blocks("soft_nearest", x.dtype, x.shape[0], (*arrays, out, *scalars))
+    return out
+
+
+def soft_nearest_pullback(
+    g: Any, out: Any, x: Any, anchors: Any, psi: Any, *, eps: float, xp: ModuleType
+) -> tuple[Any, Any]:
+    """See `reference.soft_nearest_pullback`: one block a row, then one block an anchor."""
+    if not _fits(x, anchors, psi, g, out):
+        return reference.soft_nearest_pullback(g, out, x, anchors, psi, eps=eps, xp=xp)
+    arrays, scalars = _soft_arguments(x, anchors, psi, eps)
+    given = (cp.ascontiguousarray(g), cp.ascontiguousarray(out), *arrays)
+    by_x, by_psi = cp.empty_like(arrays[0]), cp.empty_like(arrays[2])
+    _launch_blocks("soft_pull_x", x.dtype, x.shape[0], (*given, by_x, *scalars))
+    _launch_blocks("soft_pull_psi", x.dtype, anchors.shape[0], (*given, by_psi, *scalars))
+    return by_x, by_psi

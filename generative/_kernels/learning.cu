@@ -56,3 +56,99 @@ __global__ void adam(const T* __restrict__ g, const T* __restrict__ params, cons
         params_new[i] = params[i] - rate * first / (root(second * unbias) + eps) - shrink * params[i];
     }
 }
+
+// ---- soft_nearest: out_i = eps log sum_j exp((psi_j - |x_i - y_j|) / eps) ----------------------------
+// One block of ROW threads a row (or an anchor), partial results joined in shared memory in a fixed order:
+// the same bits every time, no atomics. Nothing of size (n, m) is stored: distances are computed again.
+
+constexpr int ROW = 128;
+
+__device__ __forceinline__ float raised(float x) { return expf(x); }
+__device__ __forceinline__ double raised(double x) { return exp(x); }
+__device__ __forceinline__ float logged(float x) { return logf(x); }
+__device__ __forceinline__ double logged(double x) { return log(x); }
+
+template <typename T>
+__device__ __forceinline__ T apart(const T* __restrict__ x, const T* __restrict__ y, const int d) {
+    T total = T(0);
+    for (int k = 0; k < d; ++k) {
+        const T gap = x[k] - y[k];
+        total += gap * gap;
+    }
+    return root(total);
+}
+
+// the sum of every thread's value, in the first thread
+template <typename T>
+__device__ __forceinline__ T joined(T value, T* part) {
+    __syncthreads();
+    part[threadIdx.x] = value;
+    for (int half = ROW / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if ((int)threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+    }
+    __syncthreads();
+    return part[0];
+}
+
+template <typename T>
+__global__ void soft_nearest(const T* __restrict__ x, const T* __restrict__ y, const T* __restrict__ psi,
+                             T* __restrict__ out, const T eps, const int n, const int m, const int d) {
+    __shared__ T part[ROW], best[ROW];
+    for (int i = blockIdx.x; i < n; i += gridDim.x) {
+        // a running maximum and the sum relative to it; a thread without anchors counts nothing
+        T top = psi[0] - apart(x + (long long)i * d, y, d), total = T(0);
+        for (int j = threadIdx.x; j < m; j += ROW) {
+            const T score = psi[j] - apart(x + (long long)i * d, y + (long long)j * d, d);
+            if (score > top) {
+                total *= raised((top - score) / eps);
+                top = score;
+            }
+            total += raised((score - top) / eps);
+        }
+        best[threadIdx.x] = top;
+        for (int half = ROW / 2; half > 0; half /= 2) {
+            __syncthreads();
+            if ((int)threadIdx.x < half && best[threadIdx.x + half] > best[threadIdx.x])
+                best[threadIdx.x] = best[threadIdx.x + half];
+        }
+        __syncthreads();
+        const T highest = best[0];
+        total = joined(total * raised((top - highest) / eps), part);
+        if (threadIdx.x == 0) out[i] = highest + eps * logged(total);
+    }
+}
+
+// by_x_i = g_i sum_j w_ij (y_j - x_i)/|y_j - x_i|, w_ij = exp((psi_j - |x_i - y_j| - out_i) / eps)
+template <typename T>
+__global__ void soft_pull_x(const T* __restrict__ g, const T* __restrict__ out, const T* __restrict__ x,
+                            const T* __restrict__ y, const T* __restrict__ psi, T* __restrict__ by_x,
+                            const T eps, const int n, const int m, const int d) {
+    __shared__ T part[ROW];
+    for (long long i = blockIdx.x; i < n; i += gridDim.x)
+        for (int k = 0; k < d; ++k) {  // a few coordinates: the weights are computed again for each
+            T total = T(0);
+            for (long long j = threadIdx.x; j < m; j += ROW) {
+                const T distance = apart(x + i * d, y + j * d, d);
+                if (distance > T(0))
+                    total += raised((psi[j] - distance - out[i]) / eps) * (y[j * d + k] - x[i * d + k]) / distance;
+            }
+            total = joined(total, part);
+            if (threadIdx.x == 0) by_x[i * d + k] = g[i] * total;
+        }
+}
+
+// by_psi_j = sum_i g_i w_ij
+template <typename T>
+__global__ void soft_pull_psi(const T* __restrict__ g, const T* __restrict__ out, const T* __restrict__ x,
+                              const T* __restrict__ y, const T* __restrict__ psi, T* __restrict__ by_psi,
+                              const T eps, const int n, const int m, const int d) {
+    __shared__ T part[ROW];
+    for (long long j = blockIdx.x; j < m; j += gridDim.x) {
+        T total = T(0);
+        for (long long i = threadIdx.x; i < n; i += ROW)
+            total += g[i] * raised((psi[j] - apart(x + i * d, y + j * d, d) - out[i]) / eps);
+        total = joined(total, part);
+        if (threadIdx.x == 0) by_psi[j] = total;
+    }
+}
