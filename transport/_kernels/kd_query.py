@@ -88,6 +88,17 @@ def pair_costs(x, y, rows, cols, metric, power):
     return out
 
 
+@_jit
+def cheapest(x, y, g, indptr, col, first, last, f, metric, power):
+    """f_i = min over the arcs e of row i of c(x_i, y_col[e]) - g_col[e], for rows first:last."""
+    for i in range(first, last):
+        low = np.inf
+        for e in range(indptr[i], indptr[i + 1]):
+            j = np.int64(col[e])
+            low = min(low, pair_cost(x, y, i, j, metric, power) - g[j])
+        f[i] = low
+
+
 @_inline
 def _bound_squared(x, i, nodes, z, dim):
     b = 0.0

@@ -13,11 +13,12 @@ from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solution import Solution, Status
+from transport._solver.assignment import Matching, assign
 from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
 from transport._solver.choose import METHODS, choose
 from transport._solver.circle import circular_coupling
-from transport._solver.columns import Simplex, Stranded, generate_columns, polish
+from transport._solver.columns import LOUD, Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.grid_flow import Flow, Network, network
@@ -150,7 +151,7 @@ class State:
     reason: str
     pace: Pace
     work: Work = field(default_factory=Work)
-    core: Simplex | None = None
+    core: Simplex | Matching | None = None
     coupling: Coupling | None = None
     unit: float = 1.0
     warm: Solution | None = None
@@ -220,6 +221,12 @@ def _solve(state: State) -> Slices[None]:
             state.unit = math.ldexp(1.0, oracle.exponent)
     state.work.stage = "building the shortlist"
     if state.warm is None:
+        if (
+            isinstance(oracle, GeometricOracle)
+            and oracle.is_assignment
+            and (yield from _matched(state, oracle))
+        ):
+            return
         start = yield from oracle.start()
     else:
         start = yield from _warm_start(state, state.warm, oracle, (a, b))
@@ -243,6 +250,22 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     yield from oracle.survey()
     state.unit = math.ldexp(1.0, oracle.exponent)
     return oracle
+
+
+def _matched(state: State, oracle: GeometricOracle) -> Slices[bool]:
+    """The assignment by auction; False leaves it to the simplex."""
+    state.core = matching = yield from oracle.matching()
+    if matching is None or not (yield from assign(matching)):
+        return False
+    rows, cols, flow = matching.flows()
+    f, g = matching.potentials()
+    cost = float(np.abs(oracle.costs(rows, cols)).sum())
+    if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > LOUD * cost:
+        start = Start(rows, cols, f, g, (rows, cols, flow))
+        state.core = Simplex(oracle, oracle.x.mass, oracle.y.mass, start, state.work)
+        yield from generate_columns(state.core)
+        yield from polish(state.core)
+    return True
 
 
 def _at_once(state: State, values: np.ndarray) -> bool:
@@ -305,7 +328,9 @@ def _matrix_oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, n
     return MatrixOracle(values, masses, state.work, has_forbidden=cost.has_forbidden, magnitude=magnitude)
 
 
-def _shipped(core: Simplex, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shipped(
+    core: Simplex | Matching, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows, cols, mass) on the basis, from the float masses; what is shipped so far if some is stranded."""
     from transport._kernels import simplex_pool
 

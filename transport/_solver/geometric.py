@@ -19,6 +19,7 @@ from transport._kdtree import Fitted, Found, KdTree
 from transport._points import METRICS, PointCloud
 from transport._problem import Problem
 from transport._solver.affine import affine_potential
+from transport._solver.assignment import COARSE, Matching
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
@@ -26,8 +27,12 @@ from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.rough import rough_start
 from transport._solver.trees import Work
 from transport._tiles import FittedTiles, Tiles, index
+from transport.internal import run_chunks
 
 SHORTLIST = 8  # cheapest arcs per node on both sides
+MANY = 30_000  # points in the plane from which an auction beats the simplex; fewer in space
+CROWD = 10  # points that make a cluster's centroid nearly that of its cell
+SLICE_ROWS = 8192  # rows a thread takes at a time
 PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
 STEP = 2  # kd depths between levels
@@ -112,6 +117,59 @@ class GeometricOracle:
         """c[rows, cols], broadcast."""
         return self.norm.costs(self.x.tree.points, self.y.tree.points, rows, cols)
 
+    def cheapest(self, indptr: np.ndarray, col: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """f_i = min c_ij - g_j over the arcs of row i in a CSR pool, rounded as in `price`."""
+        from transport._kernels import kd_query
+
+        x, y = self.x.tree.points, self.y.tree.points
+        n = len(x)
+        f = np.empty(n)
+
+        def part(first: int, last: int) -> None:
+            kd_query.cheapest(x, y, g, indptr, col, first, last, f, self.norm.metric, self.norm.power)
+
+        run_chunks(part, n, slice_size=SLICE_ROWS)
+        return f
+
+    @property
+    def is_assignment(self) -> bool:
+        """Unit masses, and so many points that `assignment` pays; clusters must mean something."""
+        if self.x.mass.max() > 1 or self.y.mass.max() > 1:
+            return False
+        trees = isinstance(self.x.tree, KdTree) and isinstance(self.y.tree, KdTree)
+        n, dim = self.x.tree.points.shape
+        return trees and n * (dim - 1) ** 2 >= MANY
+
+    def _depths(self) -> list[int]:
+        """kd depths of the levels, the coarsest first."""
+        depth = int(np.log2(max(self.shape) / CHILDREN))
+        return [d for d in range(depth, 0, -STEP) if (1 << d) * 2 > COARSEST][::-1]
+
+    def matching(self) -> Slices[Matching | None]:
+        """Where an assignment starts: the potentials of its clusters.
+
+        Clusters of many points are near-lattices, all ties, and solved with their masses; the last ones
+        count as equal: they differ by a point at most, evenly everywhere, and only prices are handed down.
+        None if the auction labours on them already: densities so uneven that no size of bids suits them.
+        """
+        f, tree, good = np.zeros(self.shape[0]), self.x.tree, True
+        core: Simplex | None = None
+        for d in self._depths():
+            x, y = self.x.coarser(d), self.y.coarser(d)
+            if core is None or (CROWD << d) <= self.shape[0]:
+                core = yield from self._level(x, y, core)
+                f, tree = core.potentials()[0], x.tree
+                continue
+            oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
+            matching = Matching(oracle, Start(*(yield from oracle._shortlist(f, tree))), self.work)
+            good = yield from matching.auction(COARSE)
+            f, tree = matching.potentials()[0], x.tree
+        if not good:
+            return None
+        rows, cols, f, g = yield from self._shortlist(f, tree)
+        shift = 0.5 * float(np.mean(g) - np.mean(f))  # an offset between f and g would cost digits
+        return Matching(self, Start(rows, cols, f + shift, g - shift), self.work)
+
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
         if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
@@ -119,12 +177,8 @@ class GeometricOracle:
             if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
                 start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
             return start
-        below = max(self.shape)
-        depth = int(np.log2(below / CHILDREN))
-        depths = list(range(depth, 0, -STEP))
-        depths = [d for d in depths if (1 << d) * 2 > COARSEST][::-1]
         core: Simplex | None = None
-        for d in depths:
+        for d in self._depths():
             x, y = self.x.coarser(d), self.y.coarser(d)
             if x is self.x and y is self.y:
                 break

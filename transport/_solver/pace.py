@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from transport._solver.assignment import Matching
 from transport._solver.columns import Priced, Simplex
 
 _EPS = 2.0**-52
 
 
-def bounds(core: Simplex, priced: Priced) -> tuple[float, float]:
+def bounds(core: Simplex | Matching, priced: Priced) -> tuple[float, float]:
     """(lower, upper) around the optimum, in the oracle's units of cost and integer units of mass.
 
     The oracle returns the worst arcs of every row: lowering f_i by the violation of the worst one makes
@@ -47,7 +48,7 @@ class Pace:
     priced: Priced | None = None
     history: list[tuple[float, float]] = field(default_factory=list)
 
-    def look(self, core: Simplex | None, unit: float) -> dict[str, Any]:
+    def look(self, core: Simplex | Matching | None, unit: float) -> dict[str, Any]:
         """{} before the first round, then lower_bound, upper_bound, gap and eta (seconds or None).
 
         ``unit``: what one unit of the core's cost times one of its mass is worth.
