@@ -12,7 +12,7 @@ from numba import njit
 from transport._kernels.costs import scan_rows
 from transport._kernels.masses import integer_masses
 from transport._kernels.simplex_pool import peel
-from transport._kernels.simplex_tree import EPS8, _pivot
+from transport._kernels.simplex_tree import EPS8, MOVED, _pivot
 from transport._kernels.vector import fmin, least_difference, place_of
 
 _jit = njit(cache=True, nogil=True)
@@ -20,6 +20,7 @@ _inline = njit(cache=True, nogil=True, inline="always")  # used once: one compil
 
 BLOCK = 48  # entries looked at before a pivot, in whole rows
 PASSES = 8
+EFFORT = 1 << 24  # nodes moved, about 30 ms: uniform masses make for many pivots that move few
 DISPROPORTION = 2.0**44
 
 # what `solve` ended with: proved; out of pivots; for the general path
@@ -217,7 +218,7 @@ def run(w, tree, limit):
             refresh(tree)
             fresh = True
             continue
-        if pivots == limit:
+        if pivots == limit or cursor[MOVED] > EFFORT:
             return LIMIT, pivots
         i = np.uint32(tail)
         j = np.uint32(n + head)

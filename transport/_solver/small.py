@@ -6,7 +6,7 @@ import numpy as np
 
 AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
 NODES_AT_ONCE = 2048
-PIVOTS_AT_ONCE = 20_000
+PIVOTS_AT_ONCE = 1 << 17
 TALL = 4  # rows a column from which the matrix is transposed: short rows waste the vector passes
 
 Shipped = tuple[int, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
