@@ -125,3 +125,39 @@ def test_quiet_problems_do_not_pay_for_loud_ones(monkeypatch):
     rng = np.random.default_rng(0)
     tp.solve(rng.random((300, 300)))
     assert not calls
+
+
+def test_pairs_a_billion_times_closer_than_neighbours_need_no_potentials_between_them():
+    """Each pair balances alone: an offset of 1e-6 against costs of 1e-27 is not asked for by anything."""
+    rng = np.random.default_rng(0)
+    x = rng.random((700, 2))
+    y = (x + 1e-9 * rng.standard_normal(x.shape))[rng.permutation(700)]
+    sol = tp.solve(tp.PointCloud(x, y, "euclidean", power=3.0))
+    assert 0 < sol.value < 1e-25
+    assert sol.gap <= 1e-12 * sol.value
+
+
+def blocks(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ten blocks; what they hold and what they take differ by the rounding of the sums."""
+    rng = np.random.default_rng(seed)
+    inside = np.arange(600)[:, None] // 60 == np.arange(600) // 60
+    c = np.where(inside, rng.random((600, 600)), np.inf)
+    plan = np.where(inside, rng.random((600, 600)), 0.0)
+    return c, plan.sum(axis=1) / plan.sum(), plan.sum(axis=0) / plan.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_blocks_whose_masses_agree_to_rounding_are_feasible(seed):
+    c, a, b = blocks(seed)
+    sol = tp.solve(c, a, b)
+    assert sol.gap <= 1e-13 * sol.value
+    assert sol.marginal_error <= 1e-16
+    whole = np.where(np.isfinite(c), c, 100.0)
+    assert sol.value == pytest.approx(tp.solve(whole, a, b).value, rel=1e-12)
+
+
+def test_blocks_whose_masses_disagree_by_more_are_not():
+    c, a, b = blocks(0)
+    a[:60] *= 1 + 1e-9
+    with pytest.raises(tp.InfeasibleError):
+        tp.solve(c, a / a.sum(), b / b.sum())

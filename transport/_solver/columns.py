@@ -145,11 +145,25 @@ class Simplex:
                 self._extend(*more, np.zeros(len(more[0])))
             elif np.isfinite(self.limit):
                 self.limit = np.inf
+            elif self._forgive():
+                break
             else:
                 raise Stranded(*self._cut())
         self.pool = replace(self.pool, cost=self.reduced(self.pool.rows, self.pool.col))
         rows, cols, flows = self.flows()
         self._plant(rows, cols, flows, self.reduced(rows, cols))
+
+    def _forgive(self) -> bool:
+        """Lower the masses by what is stranded, if that is but the rounding of their sums."""
+        rows, cols, flows = self.flows()
+        sent, taken = np.zeros(self.n, np.int64), np.zeros(self.m, np.int64)
+        np.add.at(sent, rows, flows)
+        np.add.at(taken, cols, flows)
+        allowed = (self.n + self.m) * (int(self.a.sum()) >> 50)
+        if int((self.a - sent).sum()) > allowed or not (sent.all() and taken.all()):
+            return False
+        self.a, self.b = sent, taken
+        return True
 
     def stranded(self) -> int:
         """Mass on artificial arcs."""
@@ -284,12 +298,11 @@ def polish(core: Simplex) -> Slices[None]:
         if now <= LOUD * cost:
             break
         better = core.balanced(*core.basis())
-        if spread(*better) > 0.5 * now:
-            if now <= VERY_LOUD * cost:
-                break
+        if min(now, spread(*better)) > VERY_LOUD * cost:
             better = core.balanced(rows, cols)
-            if spread(*better) > 0.5 * now:
-                break
+        if spread(*better) > 0.5 * now:
+            break
+        core.work.stage = "polishing"
         core.replant(*better)
         before = core.work.pivots
         yield from generate_columns(core)
