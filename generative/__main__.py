@@ -55,11 +55,13 @@ def _parser() -> Parser:
         help="how a wgan's critic is held",
     )
     train.add_argument("--beta", type=float, help="weight of a vae's KL term")
+    train.add_argument("--conditional", action="store_true", help="learn each label (digits, mnist) apart")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     sample = commands.add_parser("sample", help="draw from the model in DIR: samples.npy and samples.png")
     sample.add_argument("dir", metavar="DIR")
     sample.add_argument("-n", type=int, default=1000, help="how many (default 1000)")
     sample.add_argument("--seed", type=int, metavar="S", help="default: the run's own")
+    sample.add_argument("--label", type=int, metavar="K", help="of a conditional run: only this label")
     sample.add_argument("--out", metavar="FILE.npy", help="default DIR/samples.npy, picture beside it")
     explain = commands.add_parser("explain", help="draw the figures of the lecture notes")
     explain.add_argument("--out", metavar="DIR", default="explain-out")
@@ -149,6 +151,10 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         if getattr(args, name) is not None
     }
     data = load(args.data)
+    if args.conditional:
+        if data.labels is None:
+            raise ValueError(f"--data {args.data} has no labels; leave --conditional out")
+        given["classes"] = int(data.labels.max()) + 1
     if args.resume:
         config = _read_config(Path(args.out))
         asked = {"model": args.model, **given}
@@ -192,11 +198,13 @@ def _real(data: Dataset, n: int) -> np.ndarray:
     return data.source[rng.permutation(len(data.source))[:n]]
 
 
-def _made(run: Run, config: dict[str, Any], n: int, seed: int | None = None) -> np.ndarray:
+def _made(
+    run: Run, config: dict[str, Any], n: int, *, seed: int | None = None, labels: np.ndarray | None = None
+) -> np.ndarray:
     """Samples as rows, in the units of the data."""
     from generative._presets import shown
 
-    return shown(config, np.asarray(run.sample(n, rng=seed)).astype(np.float64).reshape(n, -1))
+    return shown(config, np.asarray(run.sample(n, rng=seed, labels=labels)).astype(np.float64).reshape(n, -1))
 
 
 def _closing(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> int:
@@ -238,7 +246,13 @@ def sample(args: Any) -> int:
     if args.n < 1:
         raise ValueError(f"-n {args.n}; give at least 1")
     run = Run.load(folder / _CHECKPOINT, build(config))
-    made = _made(run, config, args.n, args.seed)
+    labels, classes = None, config.get("classes", 0)
+    if args.label is not None:
+        if not 0 <= args.label < classes:
+            known = f"labels are 0 to {classes - 1}" if classes else "the run is not conditional"
+            raise ValueError(f"--label {args.label}; {known}")
+        labels = np.full(args.n, args.label)
+    made = _made(run, config, args.n, seed=args.seed, labels=labels)
     target = Path(args.out) if args.out else folder / "samples.npy"
     if target.suffix != ".npy":
         raise ValueError(f"--out {target}: give a name that ends in .npy")

@@ -35,6 +35,7 @@ def defaults(model: str, data: Dataset) -> Config:
         "batch_size": 128 if images else 256,
         "steps": _STEPS[model, images],
         "seed": 0,
+        "classes": 0,
     }
     if model == "vae" and not callable(data.source):
         # Measured on digits: the held-out ELBO is best near 30 epochs and falls by 100 nats within 470.
@@ -66,13 +67,14 @@ _STEPS = {
 def build(config: Config) -> Any:
     """The model that ``config`` describes; the same config gives the same model."""
     latent, width, dim = config["latent"], config["width"], config["dim"]
+    classes = config.get("classes", 0)  # runs of earlier versions have none
     if config["model"] == "vae":
-        return _vae(config)
+        return _vae(config, classes)
     if config.get("lipschitz") == "semidual":
         return _semidual(dim, config["spread"], steps=config["steps"], width=width)
-    out = MLP(latent, width, width, width, dim)
+    out = MLP(latent + classes, width, width, width, dim)
     generator = Sequential(*out.layers, Activation("sigmoid")) if config["image"] else out
-    judge = MLP(dim, width, width, width, 1, activation="leaky_relu")
+    judge = MLP(dim + classes, width, width, width, 1, activation="leaky_relu")
     # The rates fall to nothing: an adversarial game at a constant rate circles its solution for ever.
     rate, steps = 2e-4 if config["image"] else 1e-3 if config["model"] == "gan" else 5e-4, config["steps"]
     if config["model"] == "gan":
@@ -83,6 +85,7 @@ def build(config: Config) -> Any:
             loss=config["loss"],
             generator_optimizer=adam,
             discriminator_optimizer=adam,
+            classes=classes,
             average=0.999,
         )
     k = 3 if config["image"] else 5
@@ -95,6 +98,7 @@ def build(config: Config) -> Any:
         penalty=10.0 if config["image"] else 0.1,
         generator_optimizer=Adam(LinearDecay(rate, 0.0, steps=steps), beta1=0.5, beta2=0.9),
         critic_optimizer=Adam(LinearDecay(rate, 0.0, steps=k * steps), beta1=0.5, beta2=0.9),
+        classes=classes,
         average=0.999,
     )
 
@@ -122,14 +126,15 @@ def _semidual(dim: int, size: float, *, steps: int, width: int) -> WGAN:
     )
 
 
-def _vae(config: Config) -> VAE:
+def _vae(config: Config, classes: int) -> VAE:
     latent, width, dim, levels = config["latent"], config["width"], config["dim"], config["levels"]
     likelihood = "gaussian" if config["image"] is None else "categorical" if levels else "bernoulli"
     return VAE(
-        MLP(dim, width, width, 2 * latent),
-        MLP(latent, width, width, dim * max(levels, 1)),
+        MLP(dim + classes, width, width, 2 * latent),
+        MLP(latent + classes, width, width, dim * max(levels, 1)),
         likelihood=likelihood,
         levels=levels,
+        classes=classes,
         beta=config["beta"],
         optimizer=Adam(LinearDecay(1e-3, 1e-4, steps=config["steps"])),
     )
@@ -148,12 +153,17 @@ def units(data: Dataset) -> tuple[list[float], float]:
 
 
 def prepared(config: Config, data: Dataset) -> Any:
-    """``data.source`` in the units the model works in; integers for a categorical decoder."""
+    """``data.source`` in the units the model works in, with labels if it is conditional.
+
+    Integers for a categorical decoder.
+    """
     if callable(data.source):
         return data.source
     if config["levels"]:
-        return np.rint(data.source * (config["levels"] - 1))
-    return (data.source - np.array(config["origin"])) / config["length"]
+        x = np.rint(data.source * (config["levels"] - 1))
+    else:
+        x = (data.source - np.array(config["origin"])) / config["length"]
+    return (x, data.labels) if config.get("classes", 0) else x
 
 
 def shown(config: Config, samples: np.ndarray) -> np.ndarray:

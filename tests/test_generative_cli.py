@@ -167,6 +167,26 @@ def test_train_then_sample(tmp_path, capsys, model, data):
     assert np.array_equal(made, np.load(out / "samples.npy"))
 
 
+@pytest.mark.parametrize(("model", "steps"), [("gan", "3"), ("wgan", "3"), ("vae", "150")])
+def test_conditional_runs_make_the_label_asked_for(tmp_path, capsys, model, steps, monkeypatch):
+    # Two kinds of image, told apart by their brightness alone: label 0 dark, label 1 bright.
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 2
+    x = np.clip(0.1 + 0.8 * labels[:, None] + 0.02 * rng.standard_normal((600, 9)), 0, 1)
+    made = datasets.Dataset("made", x, 9, image=(3, 3), labels=labels)
+    monkeypatch.setattr(datasets, "load", lambda name: made)
+    train = ["train", model, "--data", "made", "--out", tmp_path, "--steps", steps, "--conditional"]
+    assert cli(*train, "--batch-size", "32") == 0
+    sheets = []
+    for label in (0, 1):
+        assert cli("sample", tmp_path, "-n", "50", "--label", label) == 0
+        sheets.append(np.load(tmp_path / "samples.npy"))
+    assert not np.array_equal(*sheets), "the same draws of z, so only the label can tell them apart"
+    if model == "vae":  # the two others need thousands of steps
+        assert sheets[1].mean() > sheets[0].mean() + 0.25
+    fails(capsys, "sample", tmp_path, "--label", "2", match="--label 2; labels are 0 to 1")
+
+
 def test_small_data_are_not_learned_by_heart():
     def epochs(name):
         data = datasets.load(name)
@@ -291,6 +311,8 @@ def test_refusals_are_one_line_with_the_remedy(tmp_path, capsys):
     assert cli(*train, *STEPS) == 0
     fails(capsys, *train, match="already holds a run; add --resume")
     fails(capsys, *train, "--resume", match="give --steps above 20")
+    fails(capsys, *train, "--conditional", match="--data ring has no labels")
+    fails(capsys, "sample", out, "--label", "1", match="the run is not conditional")
     fails(capsys, *train, "--resume", "--steps", "30", "--seed", "9", match="seed 0, not 9")
     fails(capsys, "train", "wgan", "--data", "ring", "--out", out, "--resume", match="model 'gan'")
     fails(capsys, "sample", out, "--out", "x.txt", match="ends in .npy")
