@@ -207,3 +207,21 @@ def test_pricing_finds_the_worst_of_each_row(problem, count, partial):
     assert np.array_equal(found, np.sum(expected < 0, axis=1))
     for i in range(n):
         assert np.array_equal(cols[i, : found[i]], order[i, : found[i]])
+
+
+def test_stopped_at_rough_masses_the_answer_is_near():
+    rng = np.random.default_rng(11)
+    n = 900
+    c = rng.random((n, n))
+    a, b = rng.dirichlet(np.ones(n), 2)
+    best = tp.solve(c, a, b).value
+    stages = []
+
+    def stop(progress):
+        stages.append(progress.message)
+        return progress.message.startswith("pricing, rough masses")
+
+    sol = tp.solve(c, a, b, callback=stop, throw=False)
+    assert stages[-1].startswith("pricing, rough masses")
+    assert sol.status is not tp.Status.OPTIMAL
+    assert 0.5 * best < sol.lower_bound <= best <= sol.upper_bound < 0.2 * c.mean()

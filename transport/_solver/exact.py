@@ -132,6 +132,10 @@ class Exact:
             return state.coupling
         core = state.core
         if core is None or not core.has_basis:
+            draft = state.work.draft() if state.work.draft is not None else None
+            if draft is not None and (len(draft[3]), len(draft[4])) == (len(state.sources), len(state.sinks)):
+                rows, cols, share, u, v = draft
+                return state.in_full(rows, cols, share * math.fsum(state.masses[0]), u, v)
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), *(np.zeros(k) for k in problem.shape))
         if state.flow is not None:

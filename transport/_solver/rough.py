@@ -16,7 +16,7 @@ import numpy as np
 
 from transport._solver.columns import Simplex
 from transport._solver.pricing import Arcs, Oracle, Slices, Start
-from transport._solver.trees import Work
+from transport._solver.trees import Draft, Work
 
 UNITS = (2, 16)  # per node, stage by stage
 SETTLED = 0.05  # violated arcs per source below which a stage has done its part
@@ -59,6 +59,7 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
     if np.isfinite(core.limit):
         return None
     yield from core.build_basis()
+    work.draft = lambda: part.draft(core, start)
     for _ in range(MAX_ROUNDS):
         work.stage = "pivoting, rough masses"
         yield from core.optimise()
@@ -119,6 +120,12 @@ class _Part:
         rows, cols = self.place[0][start.rows], self.place[1][start.cols]
         keep = (rows >= 0) & (cols >= 0)
         return Start(rows[keep], cols[keep], start.f[self.rows], start.g[self.cols])
+
+    def draft(self, core: Simplex, start: Start) -> Draft:
+        """The rough plan: near enough to the real masses to be worth repairing."""
+        rows, cols, flow = core.flows()
+        wide = self.widened(core, start)
+        return self.rows[rows], self.cols[cols], flow / float(core.a.sum()), wide.f, wide.g
 
     def widened(self, core: Simplex, start: Start) -> Start:
         """The pool and potentials of ``core``; by c-transform over the pool for what was left out."""

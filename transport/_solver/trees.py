@@ -8,8 +8,9 @@ both resume where the last slice ended, so the length of a slice never changes t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,10 @@ LAZY_NODES_REFINED = 6_000  # from a basis that needs few pivots: 0.24 against 0
 MAX_PASSES = 8
 
 
+Draft: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""(rows, cols, shares of the total mass, f, g): what there is before the core has a basis."""
+
+
 @dataclass
 class Work:
     """How far it is and how far it may go; read by `Solver.progress`, refilled by `Solver.step`."""
@@ -32,6 +37,7 @@ class Work:
     arcs: int = 0
     stalls: int = 0
     stage: str = "starting"
+    draft: Callable[[], Draft] | None = None
 
     def spend(self, pivots: int) -> None:
         """Count pivots against the budget."""
