@@ -139,6 +139,7 @@ class Exact:
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), *(np.zeros(k) for k in problem.shape))
         if state.flow is not None:
+            assert isinstance(core, Simplex)
             return state.flow.coupling(core)
         return state.in_full(*_shipped(core, *state.masses), *core.potentials())
 
