@@ -166,7 +166,9 @@ class GeometricOracle:
             f, tree = matching.potentials()[0], x.tree
         if not good:
             return None
-        return Matching(self, Start(*(yield from self._shortlist(f, tree))), self.work)
+        rows, cols, f, g = yield from self._shortlist(f, tree)
+        shift = 0.5 * float(np.mean(g) - np.mean(f))  # an offset between f and g would cost digits
+        return Matching(self, Start(rows, cols, f + shift, g - shift), self.work)
 
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
@@ -239,8 +241,7 @@ class GeometricOracle:
         n, m = self.shape
         sources = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel()])
         sinks = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1])])
-        shift = 0.5 * float(np.mean(g) - np.mean(f))  # an offset between f and g would cost digits
-        return sources, sinks, f + shift, g - shift
+        return sources, sinks, f, g
 
     @staticmethod
     def _start(sources: np.ndarray, sinks: np.ndarray, f: np.ndarray, g: np.ndarray, basis: Basis) -> Start:
