@@ -224,7 +224,7 @@ def test_clusters_tell_a_geometry_from_noise():
 # ------------------------------------------------------------------ scale
 
 
-@pytest.mark.parametrize("k", [-1000, -900, -300, 1, 300, 900, 1020])
+@pytest.mark.parametrize("k", [-1000, -900, -402, -401, -300, 1, 300, 398, 399, 400, 401, 402, 900, 1020])
 def test_scaling_costs_by_a_power_of_two_changes_nothing_else(k):
     _, c, a, b = next(families())
     _, small = solve(c, a, b)

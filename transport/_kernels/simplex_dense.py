@@ -231,7 +231,7 @@ def run(w, tree, limit):
 def ordinary(c):
     """Costs are numbers or +inf, and sums of them neither overflow nor underflow."""
     largest, _, bad = scan_rows(c, 0, len(c))
-    return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest <= 2.0**400)
+    return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest < 2.0**401)  # as in `_matrix_oracle`
 
 
 @_jit
