@@ -67,4 +67,4 @@ def closed_form(
     value = float(value)
     if math.isnan(value):
         return None
-    return value, (0.0 if math.isinf(value) else 64 * 2.220446049250313e-16 * float(size) + 5e-324)
+    return value, (0.0 if math.isinf(value) else 64 * (2.220446049250313e-16 * float(size) + 5e-324))

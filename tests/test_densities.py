@@ -427,3 +427,8 @@ def test_exponential_family_identity(pair):
     bregman = (-mp.log(rates[1])) - (-mp.log(rates[0])) - (-(1 / rates[0])) * (rates[1] - rates[0])
     found = dv.estimate("kl", stats.expon(scale=pair[0][1]), stats.expon(scale=pair[1][1]))
     assert found.lower <= bregman <= found.upper
+
+
+@pytest.mark.parametrize("gap", [5e-160, 1e-162, 1e-200, 1e-308])
+def test_brackets_hold_where_the_value_is_subnormal_or_underflows(gap):
+    both_routes("cauchy", "js", cauchy_js, (0.0, 1.0), (gap, 1.0))
