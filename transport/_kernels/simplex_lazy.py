@@ -6,7 +6,8 @@ sink, sorts them, and tries them in turn; the exact reduced cost of a candidate 
 cycle, which the pivot needs anyway, so stale potentials never cause a wrong pivot. One climb does it: both
 ends climb alternately until their paths meet, keeping prefix sums and prefix minima.
 
-Same nodes, artificial root, and leaving-arc rule as `simplex_tree`.
+Same nodes, artificial root, and leaving-arc rule as `simplex_tree`. `simplex_pieces` runs these sweeps on
+parts of the tree, `simplex_tour` keeps current potentials beside it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _jit = njit(cache=True, nogil=True)
 EPS8 = 8 * 2.0**-52
 BIG = np.int64(1 << 62)
 PLACE_BITS = 24  # a stamp is epoch << 24 | place on the path
+
+PIVOTS, DEGENERATE, NODES = range(3)  # what `attempt` adds to ``out``; NODES: on all cycles
 
 
 @_jit
@@ -42,163 +45,189 @@ def sweep_potentials(src, parent, pcost, pi, mark, epoch, start, stop, stack):
 
 
 @_jit
-def candidates(indptr, head, cost, slot, pi, start, stop, tail, arc, value, count):
-    """Each source's most violated arc, for sources start:stop, appended at ``count``; the new count."""
-    for row in range(start, stop):
+def candidates(pool, slot, pi, rows, window, found, count):
+    """The most violated arc of each source in ``rows`` to the slots window[0]:window[1].
+
+    pool = (indptr, head, cost), head: slots of the sinks. Appended at ``count`` of found = (tail, head, cost,
+    reduced cost); returns the new count.
+    """
+    indptr, head, cost = pool
+    tails, heads, costs, value = found
+    low = np.uint32(window[0])
+    width = np.uint32(window[1] - window[0])
+    for row in rows:
         i = slot[row]
         p = pi[i]
         best = 0.0
         at = np.int64(-1)
         for e in range(indptr[row], indptr[row + 1]):
-            q = pi[head[e]]
+            j = head[e]
+            if np.uint32(j - low) >= width:
+                continue
+            q = pi[j]
             r = cost[e] + p - q
             if r < best and r < -EPS8 * (abs(cost[e]) + abs(p) + abs(q)):
                 best = r
                 at = e
         if at >= 0:
-            tail[count] = i
-            arc[count] = at
+            tails[count] = i
+            heads[count] = head[at]
+            costs[count] = cost[at]
             value[count] = best
             count += 1
     return count
 
 
 @_jit
-def best_per_sink(head, arc, value, count, best, keep):
+def best_per_sink(found, count, best, keep):
     """Indices of the candidates that are their sink's best (the first of equals); how many. best: zeros."""
+    _, head, _, value = found
     for t in range(count):
-        j = head[arc[t]]
+        j = head[t]
         best[j] = min(best[j], value[t])
     kept = 0
     for t in range(count):
-        j = head[arc[t]]
+        j = head[t]
         if best[j] < 0.0 and value[t] == best[j]:
             best[j] = 0.0
             keep[kept] = t
             kept += 1
     for t in range(count):
-        best[head[arc[t]]] = 0.0
+        best[head[t]] = 0.0
     return kept
 
 
 @_jit
-def attempt(order, span, arcs, tree, mark, epoch, buffers, out):
-    """Try candidates order[slice(*span)]; adds pivots, degenerate ones, cycle nodes to out; the epoch."""
-    start, stop = span
-    tail, arc, head, cost = arcs
+def climb(i, j, c, tree, root, mark, epoch, buffers):
+    """The cycle of the arc i -> j of cost c: (nodes below the join on i's path, on j's, places of the
+    blocking arcs on both or -1, reduced cost, largest sum on the way). ``epoch`` and the next are new."""
     src, parent, flow, pcost = tree
     paths, sums, lows = buffers
     path_i, path_j = paths
     sum_i, sum_j = sums
     low_i, low_j = lows
-    root = np.uint32(len(parent) - 1)
-    for t in range(start, stop):
-        e = arc[order[t]]
-        i = tail[order[t]]
-        j = head[e]
+    ei = epoch << PLACE_BITS
+    ej = (epoch + 1) << PLACE_BITS
+    a = i
+    b = j
+    ka = 0
+    kb = 0
+    mark[a] = ei
+    mark[b] = ej
+    sa = 0.0
+    sb = 0.0
+    big = 0.0
+    da = BIG
+    db = BIG
+    la = np.int64(-1)
+    lb = np.int64(-1)
+    while True:
+        if a != root:
+            path_i[ka] = a
+            if src[a]:
+                sa -= pcost[a]
+                if flow[a] < da:
+                    da = flow[a]
+                    la = ka
+            else:
+                sa += pcost[a]
+            sum_i[ka] = sa
+            low_i[ka] = la  # place of the blocking arc among the first ka + 1
+            big = max(big, abs(sa))
+            ka += 1
+            a = parent[a]
+            if mark[a] >= ej:
+                kb = mark[a] - ej
+                break
+            mark[a] = ei + ka
+        if b != root:
+            path_j[kb] = b
+            if src[b]:
+                sb += pcost[b]
+            else:
+                sb -= pcost[b]
+                if flow[b] <= db:
+                    db = flow[b]
+                    lb = kb
+            sum_j[kb] = sb
+            low_j[kb] = lb
+            big = max(big, abs(sb))
+            kb += 1
+            b = parent[b]
+            if ei <= mark[b] < ej:
+                ka = mark[b] - ei
+                break
+            mark[b] = ej + kb
+    rc = c
+    la = np.int64(-1)
+    lb = np.int64(-1)
+    if ka > 0:
+        rc += sum_i[ka - 1]
+        la = low_i[ka - 1]
+    if kb > 0:
+        rc += sum_j[kb - 1]
+        lb = low_j[kb - 1]
+    return ka, kb, la, lb, rc, big
+
+
+@_jit
+def push(cycle, tree, paths):
+    """Send what fits round the cycle: (amount, whether an arc on j's path leaves)."""
+    ka, kb, la, lb, _, _ = cycle
+    src, _, flow, _ = tree
+    path_i, path_j = paths
+    da = flow[path_i[la]] if la >= 0 else BIG
+    db = flow[path_j[lb]] if lb >= 0 else BIG
+    delta = min(da, db)
+    if delta > 0:
+        for k in range(ka):
+            x = path_i[k]
+            flow[x] += -delta if src[x] else delta
+        for k in range(kb):
+            x = path_j[k]
+            flow[x] += delta if src[x] else -delta
+    return delta, db <= da
+
+
+@_jit
+def hang(up, stem, count, delta, c, tree):
+    """Hang the tree of stem[count - 1] from ``up`` by stem[0], with an arc of flow delta and cost c."""
+    _, parent, flow, pcost = tree
+    for k in range(count):
+        s = stem[k]
+        oflow = flow[s]
+        ocost = pcost[s]
+        parent[s] = up
+        flow[s] = delta
+        pcost[s] = c
+        up = s
+        delta = oflow
+        c = ocost
+
+
+@_jit
+def attempt(arcs, tree, root, mark, epoch, buffers, out):
+    """Try arcs = (tails, heads, costs) one after the other; adds to ``out``; the epoch.
+
+    All are below ``root``, the artificial one or the top of a piece: nothing above it is looked at.
+    """
+    tails, heads, costs = arcs
+    path_i, path_j = buffers[0]
+    for t in range(len(tails)):
+        i = tails[t]
+        j = heads[t]
+        c = costs[t]
         epoch += 2
-        ei = epoch
-        ej = epoch + 1
-        # low_*[k]: place of the blocking arc among the first k + 1 of the path, -1 if none
-        a = i
-        b = j
-        ka = 0
-        kb = 0
-        mark[a] = ei << PLACE_BITS
-        mark[b] = ej << PLACE_BITS
-        sa = 0.0
-        sb = 0.0
-        big = 0.0
-        da = BIG
-        db = BIG
-        la = np.int64(-1)
-        lb = np.int64(-1)
-        while True:
-            if a != root:
-                path_i[ka] = a
-                if src[a]:
-                    sa -= pcost[a]
-                    if flow[a] < da:
-                        da = flow[a]
-                        la = ka
-                else:
-                    sa += pcost[a]
-                sum_i[ka] = sa
-                low_i[ka] = la
-                big = max(big, abs(sa))
-                ka += 1
-                a = parent[a]
-                if mark[a] >> PLACE_BITS == ej:
-                    kb = mark[a] - (ej << PLACE_BITS)
-                    break
-                mark[a] = (ei << PLACE_BITS) + ka
-            if b != root:
-                path_j[kb] = b
-                if src[b]:
-                    sb += pcost[b]
-                else:
-                    sb -= pcost[b]
-                    if flow[b] <= db:
-                        db = flow[b]
-                        lb = kb
-                sum_j[kb] = sb
-                low_j[kb] = lb
-                big = max(big, abs(sb))
-                kb += 1
-                b = parent[b]
-                if mark[b] >> PLACE_BITS == ei:
-                    ka = mark[b] - (ei << PLACE_BITS)
-                    break
-                mark[b] = (ej << PLACE_BITS) + kb
-        out[2] += ka + kb
-        rc = cost[e]
-        la = np.int64(-1)
-        lb = np.int64(-1)
-        if ka > 0:
-            rc += sum_i[ka - 1]
-            la = low_i[ka - 1]
-        if kb > 0:
-            rc += sum_j[kb - 1]
-            lb = low_j[kb - 1]
-        if not rc < -EPS8 * (abs(cost[e]) + big):
+        cycle = climb(i, j, c, tree, root, mark, epoch, buffers)
+        ka, kb, la, lb, rc, big = cycle
+        out[NODES] += ka + kb
+        if not rc < -EPS8 * (abs(c) + big):
             continue
-        da = flow[path_i[la]] if la >= 0 else BIG
-        db = flow[path_j[lb]] if lb >= 0 else BIG
-        delta = min(da, db)
-        if delta > 0:
-            for k in range(ka):
-                x = path_i[k]
-                flow[x] += -delta if src[x] else delta
-            for k in range(kb):
-                x = path_j[k]
-                flow[x] += delta if src[x] else -delta
+        delta, sinks_side = push(cycle, tree, buffers[0])
+        if sinks_side:
+            hang(i, path_j, lb + 1, delta, c, tree)
         else:
-            out[1] += 1
-        nflow = delta
-        ncost = cost[e]
-        if db <= da:
-            up = i
-            for k in range(lb + 1):
-                s = path_j[k]
-                oflow = flow[s]
-                ocost = pcost[s]
-                parent[s] = up
-                flow[s] = nflow
-                pcost[s] = ncost
-                up = s
-                nflow = oflow
-                ncost = ocost
-        else:
-            up = j
-            for k in range(la + 1):
-                s = path_i[k]
-                oflow = flow[s]
-                ocost = pcost[s]
-                parent[s] = up
-                flow[s] = nflow
-                pcost[s] = ncost
-                up = s
-                nflow = oflow
-                ncost = ocost
-        out[0] += 1
-    return epoch
+            hang(j, path_i, la + 1, delta, c, tree)
+        out[PIVOTS] += 1
+        out[DEGENERATE] += delta == 0
+    return epoch + 1

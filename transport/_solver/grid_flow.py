@@ -17,8 +17,9 @@ from transport._grid import Grid
 from transport._problem import Problem
 from transport._solver.base import Coupling
 from transport._solver.columns import Simplex
+from transport._solver.lazy_tree import LazyTree
 from transport._solver.sparse import SparseOracle
-from transport._solver.trees import LazyTree, ThreadTree
+from transport._solver.trees import ThreadTree
 from transport._sparse import SparseMatrix
 
 THREADED = 100_000  # nodes up to which the threaded tree wins here: 0.4 against 0.7 s at 128 x 128

@@ -1,8 +1,8 @@
 """Two spanning trees for the simplex core, one interface.
 
-`ThreadTree` maintains potentials and a preorder thread: best while the tree fits the cache. `LazyTree` keeps
-parent pointers only: best beyond about 20 000 nodes. Both pivot strongly feasibly with integer flows, and
-both resume where the last slice ended, so the length of a slice never changes the pivots.
+`ThreadTree` maintains potentials and a preorder thread: best while the tree fits the cache. `LazyTree` (in
+`lazy_tree`) keeps parent pointers only: best beyond about 20 000 nodes. Both pivot strongly feasibly with
+integer flows, and both resume where the last slice ended, so the length of a slice never changes the pivots.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Pool:
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
 
-def _paced(size: int, seconds: float) -> int:
+def paced(size: int, seconds: float) -> int:
     """The size of the next slice, after one of ``size`` took ``seconds``."""
     ratio = SLICE_SECONDS / max(1e-6, seconds)
     return int(np.clip(size * min(4.0, max(0.25, ratio)), 100, 10**7))
@@ -88,7 +88,7 @@ class Tree(Protocol):
         ...
 
 
-class _Planted:
+class Planted:
     """A forest with positive flows as a strongly feasible tree, in slots numbered in preorder."""
 
     def __init__(
@@ -122,7 +122,7 @@ class _Planted:
         return self._tree[5][self._slot]
 
 
-class ThreadTree(_Planted):
+class ThreadTree(Planted):
     """Threaded tree with maintained potentials."""
 
     def __init__(self, *args: Any) -> None:
@@ -165,87 +165,7 @@ class ThreadTree(_Planted):
                 if work.stalls > 3:
                     return
             if done == size:
-                size = _paced(size, time.perf_counter() - began)
-            yield
-
-
-class LazyTree(_Planted):
-    """Parent pointers only; candidates are priced exactly on their cycles."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        size = self.n + self.m + 1
-        self._mark = np.zeros(size, np.int64)
-        self._epoch = 0
-        self._stack = np.empty(size, np.uint32)
-        self._paths = (np.empty(size, np.uint32), np.empty(size, np.uint32))
-        self._sums = (np.empty(size), np.empty(size))
-        self._lows = (np.empty(size, np.int64), np.empty(size, np.int64))
-        self._best = np.zeros(size)
-
-    def _potentials(self) -> Slices[None]:
-        from transport._kernels import simplex_lazy as k
-
-        src, parent, _, _, _, _, pcost, pi = self._tree
-        root = self.n + self.m
-        self._epoch += 1
-        self._mark[root] = self._epoch << k.PLACE_BITS
-        pi[root] = 0.0
-        for start in range(0, root, 1 << 18):
-            stop = min(root, start + (1 << 18))
-            k.sweep_potentials(src, parent, pcost, pi, self._mark, self._epoch, start, stop, self._stack)
-            if stop < root:
-                yield
-
-    def optimise(self, pool: Pool, work: Work) -> Slices[None]:
-        """Sweeps until one finds no candidate, or none that survives on its exact cycle."""
-        from transport._kernels import simplex_lazy as k
-
-        src, parent, _, _, _, flow, pcost, pi = self._tree
-        head = self._slot[self.n + pool.col.astype(np.int64)]
-        tail, arc, value = np.empty(self.n, np.uint32), np.empty(self.n, np.int64), np.empty(self.n)
-        keep, out = np.empty(self.n, np.int64), np.zeros(3, np.int64)
-        size = FIRST_SLICE
-        while True:
-            yield from self._potentials()
-            count = 0
-            for start in range(0, self.n, 1 << 18):
-                stop = min(self.n, start + (1 << 18))
-                count = k.candidates(
-                    pool.indptr, head, pool.cost, self._slot, pi, start, stop, tail, arc, value, count
-                )
-                if stop < self.n:
-                    yield
-            kept = k.best_per_sink(head, arc, value, count, self._best, keep)
-            if not kept:
-                return
-            order = keep[:kept][np.argsort(value[keep[:kept]], kind="stable")]
-            at, pivoted = 0, 0
-            while at < kept:
-                began = time.perf_counter()
-                out[:] = 0
-                stop = min(kept, at + max(0, min(size, work.budget)))
-                self._epoch = k.attempt(
-                    order,
-                    (at, stop),
-                    (tail, arc, head, pool.cost),
-                    (src, parent, flow, pcost),
-                    self._mark,
-                    self._epoch,
-                    (self._paths, self._sums, self._lows),
-                    out,
-                )
-                pivoted += int(out[0])
-                work.spend(int(out[0]))
-                if stop - at == size:
-                    size = _paced(size, time.perf_counter() - began)
-                at = stop
-                if at < kept:
-                    yield
-            self._epoch += 1
-            if not pivoted:  # what is left is rounding
-                yield from self._potentials()
-                return
+                size = paced(size, time.perf_counter() - began)
             yield
 
 
@@ -257,5 +177,7 @@ def plant(
     good_start: bool = False,
 ) -> Tree:
     """The better tree for this size; arcs = (rows, cols, flows), a forest with positive flows."""
+    from transport._solver.lazy_tree import LazyTree
+
     lazy = len(masses[0]) + len(masses[1]) > (LAZY_NODES_REFINED if good_start else LAZY_NODES)
     return LazyTree(masses, arcs, costs) if lazy else ThreadTree(masses, arcs, costs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
@@ -87,8 +87,7 @@ def run_chunks(task: Callable[[int, int], None], n_chunks: int, *, slice_size: i
         work()
     finally:
         stop.set()
-        for other in others:
-            other.cancel()
+        wait([other for other in others if not other.cancel()])  # nobody works on after an interruption
     for other in others:
         if not other.cancelled():
             other.result()

@@ -1,0 +1,170 @@
+"""A large spanning tree in connected pieces, each brought to its own optimum.
+
+Cut a few edges of the tree and let the flow on them stand: what remains are subtrees that know nothing of
+each other. A cycle of two nodes of one piece stays in it, so pieces are pivoted side by side, on a tree that
+is shared but never at the same place; their cycles are short and their memory is one stretch of slots. The
+next cut makes fewer, larger pieces; the last is the whole tree, where little is left to do.
+
+Same nodes, artificial root and rules as `simplex_lazy`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from transport._kernels.simplex_lazy import (
+    PIVOTS,
+    PLACE_BITS,
+    attempt,
+    best_per_sink,
+    candidates,
+    sweep_potentials,
+)
+from transport._kernels.simplex_pool import ascending
+from transport._kernels.simplex_tour import attempt_current, heights, open_tour, renew
+
+_jit = njit(cache=True, nogil=True)
+
+EPOCH, DONE, OPENED = 3, 4, 5  # further entries of ``out``
+
+
+@_jit
+def cut(tree, slot, target):
+    """Renumber the slots so that pieces of about ``target`` nodes are contiguous, in preorder.
+
+    Returns the starts of the pieces and n + m; the first are the nodes that are joined to the root. Every
+    other piece is a subtree whose first slot is its top.
+    """
+    src, parent, _, _, _, flow, pcost, pi = tree
+    N = len(parent) - 1
+    children = np.zeros(N + 1, np.uint32)
+    for v in range(N):
+        children[parent[v]] += np.uint32(1)
+    order = np.empty(N, np.uint32)  # children before parents
+    t = 0
+    for v in range(N):
+        if children[v] == 0:
+            order[t] = v
+            t += 1
+    for h in range(N):
+        p = parent[order[h]]
+        children[p] -= np.uint32(1)
+        if children[p] == 0 and p != N:
+            order[t] = p
+            t += 1
+    size = children  # all zero by now, but for the root
+    size[N] = 0
+    heavy = np.full(N + 1, N, np.uint32)  # the child with most nodes below comes first: long paths in a row
+    most = np.zeros(N + 1, np.uint32)
+    pieces = 1
+    for h in range(N):
+        v = order[h]
+        size[v] += np.uint32(1)
+        if size[v] >= target:
+            pieces += 1
+        else:
+            p = parent[v]
+            size[p] += size[v]
+            if size[v] > most[p]:
+                most[p] = size[v]
+                heavy[p] = v
+    start = np.empty(pieces + 1, np.int64)
+    start[0] = 0
+    free = np.empty(N + 1, np.uint32)  # where the next child of a node goes
+    free[N] = most[N]
+    filled = np.int64(size[N])
+    k = 1
+    new = np.empty(N + 1, np.uint32)
+    for h in range(N - 1, -1, -1):
+        v = order[h]
+        if size[v] >= target:
+            start[k] = filled
+            k += 1
+            new[v] = filled
+            filled += size[v]
+        else:
+            p = parent[v]
+            if heavy[p] == v:
+                new[v] = new[p] + np.uint32(1) if p != N else np.uint32(0)
+            else:
+                new[v] = free[p]
+                free[p] += size[v]
+        free[v] = new[v] + np.uint32(1) + most[v]
+    start[k] = N
+    new[N] = N
+    s2 = src.copy()
+    p2 = parent.copy()
+    f2 = flow.copy()
+    c2 = pcost.copy()
+    h2 = pi.copy()
+    for v in range(N + 1):
+        z = new[v]
+        src[z] = s2[v]
+        parent[z] = new[p2[v]]
+        flow[z] = f2[v]
+        pcost[z] = c2[v]
+        pi[z] = h2[v]
+    for v in range(N + 1):
+        slot[v] = new[slot[v]]
+    return start
+
+
+@_jit
+def settle(window, rows, pool, tree, slot, mark, work, tour, out, limit, budget):
+    """Sweeps over the piece in slots window[0]:window[1] until it is optimal, or ``limit`` tries are over.
+
+    ``rows`` are its sources; arcs that leave it do not count. window[2] is what the piece hangs from: its
+    first slot, which stays where it is, or the root. ``tour`` = (places, spare, runs, offset, first, state)
+    keeps the potentials current, unless its places are empty: small pieces are as fast without. At most
+    ``budget`` candidates are tried. In ``out``: what `attempt` adds, the epoch to go on with, whether it is
+    done.
+    """
+    src, parent, flow, pcost, pi = tree
+    basis = (src, parent, flow, pcost)
+    found, best, keep, stack, buffers, now = work
+    tails, heads, costs, value = found
+    places, spare, runs, offset, first, state = tour
+    current = len(places[0]) > 0
+    known = current and out[EPOCH] > out[OPENED] > 0
+    root = np.uint32(window[2])
+    epoch = out[EPOCH]
+    tries = 0
+    while tries < limit and tries < budget:
+        epoch += 1
+        if not known:
+            mark[root] = epoch << PLACE_BITS
+            sweep_potentials(src, parent, pcost, pi, mark, epoch, window[0], window[1], stack)
+            if current:
+                open_tour(window, parent, places, spare, runs, offset, first, state)
+                out[OPENED] = epoch
+                known = True
+        h = pi
+        if known:
+            h = now
+            heights(pi, places[2], window[0], window[1], runs, offset, first, state, now)
+        count = candidates(pool, slot, h, rows, window, found, 0)
+        kept = best_per_sink(found, count, best, keep)
+        key = np.empty(kept)
+        for t in range(kept):
+            key[t] = value[keep[t]]
+        order = keep[ascending(key)[: budget - tries]]
+        arcs = (tails[order], heads[order], costs[order])
+        tries += len(order)
+        before = out[PIVOTS]
+        if known:
+            at = 0
+            while at < len(order):
+                rest = (arcs[0][at:], arcs[1][at:], arcs[2][at:])
+                epoch, looked = attempt_current(
+                    rest, basis, root, mark, epoch, buffers, out, pi, places, runs, offset, first, state
+                )
+                at += looked
+                if at < len(order):
+                    renew(pi, places, spare, runs, offset, first, state)
+        else:
+            epoch = attempt(arcs, basis, root, mark, epoch, buffers, out)
+        if out[PIVOTS] == before:  # there are none, or what is left is rounding
+            out[DONE] = 1
+            break
+    out[EPOCH] = epoch

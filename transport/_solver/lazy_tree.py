@@ -1,0 +1,248 @@
+"""The tree for many nodes: parent pointers only, first solved in pieces on all cores, then as a whole."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from transport._solver.pricing import Slices
+from transport._solver.trees import FIRST_SLICE, Planted, Pool, Work, paced
+from transport.internal import run_chunks
+
+Window: TypeAlias = tuple[int, int, int]
+"""Slots first:last and what they hang from: the first of them, or the root."""
+
+MANY = 40_000  # nodes from which pieces and a tour pay
+PIECE = 1024  # nodes of the first pieces; the next ones have GROWTH times as many
+GROWTH = 4
+FEWEST = 4  # pieces; then comes the whole
+TRIES = 4096  # candidates a piece tries before it makes room for others
+TOGETHER = 1 << 17  # nodes in one batch of pieces: what happens between two looks at the clock
+TOURED = 1 << 14  # nodes from which a piece keeps its potentials current
+RUNS = 4  # times as many runs as at first, and the tour is listed anew
+SCAN = 1 << 14  # sources or nodes a thread looks at in one go
+
+
+class LazyTree(Planted):
+    """Parent pointers only; candidates are priced exactly on their cycles."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        size = self.n + self.m + 1
+        self._mark = np.zeros(size, np.int64)
+        self._epoch = 0
+        self._stack = np.empty(size, np.uint32)
+        self._best = np.zeros(size)
+        self._keep = np.empty(size, np.int64)
+        self._now = np.empty(size)
+        self._found = (
+            np.empty(size, np.uint32), np.empty(size, np.uint32), np.empty(size), np.empty(size)
+        )  # fmt: skip
+        self._buffers = (
+            (np.empty(size, np.uint32), np.empty(size, np.uint32)),
+            (np.empty(size), np.empty(size)),
+            (np.empty(size, np.int64), np.empty(size, np.int64)),
+        )
+        self._places = tuple(np.zeros(size, np.uint32) for _ in range(3))
+
+    def optimise(self, pool: Pool, work: Work) -> Slices[None]:
+        """Pieces, larger and larger ones, then the whole; a tree that is none too large at once."""
+        size, nodes = PIECE, self.n + self.m
+        if nodes < MANY:
+            yield from self._settle([(0, nodes, nodes)], pool, work, toured=False)
+            return
+        while size * FEWEST <= nodes and work.budget > nodes:
+            yield from self._in_pieces(pool, work, size)
+            size *= GROWTH
+        yield from self._as_a_whole(pool, work)
+
+    def _arcs(self, pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The pool with the sinks' slots."""
+        return pool.indptr, self._slot[self.n + pool.col.astype(np.int64)], pool.cost
+
+    def _in_pieces(self, pool: Pool, work: Work, size: int) -> Slices[None]:
+        """Bring connected pieces of about ``size`` nodes to their optimum."""
+        from transport._kernels.simplex_pieces import cut
+
+        start = cut(self._tree, self._slot, size).tolist()
+        yield
+        windows = [(s, e, s) for s, e in pairwise(start[1:])]
+        windows.append((0, start[1], self.n + self.m))
+        yield from self._settle(windows, pool, work, toured=size >= TOURED)
+
+    def _settle(self, windows: list[Window], pool: Pool, work: Work, *, toured: bool) -> Slices[None]:
+        """Bring each window of the tree to its optimum, some of them at a time, on all cores."""
+        from transport._kernels import simplex_pieces as k
+
+        src, parent, _, _, _, flow, pcost, pi = self._tree
+        arcs = self._arcs(pool)
+        node = np.empty(len(parent), np.int64)
+        node[self._slot] = np.arange(len(parent))
+        rows = node[node < self.n]  # sources by slot
+        before = np.concatenate([[0], np.cumsum(src[:-1])])
+        out = np.zeros((len(windows), 6), np.int64)
+        out[:, k.EPOCH] = self._epoch
+        none = Tour((0, 0, 0), self._places)
+        tours = [Tour(w, self._places) if toured else none for w in windows]
+
+        def settle(t: int, budget: int) -> None:
+            s, e, _ = windows[t]
+            own = slice(s, e)
+            found = tuple(x[own] for x in self._found)
+            buffers = tuple(tuple(x[own] for x in two) for two in self._buffers)
+            k.settle(
+                windows[t],
+                rows[before[s] : before[e]],
+                arcs,
+                (src, parent, flow, pcost, pi),
+                self._slot,
+                self._mark,
+                (found, self._best, self._keep[own], self._stack[own], buffers, self._now),
+                tours[t].parts,
+                out[t],
+                TRIES,
+                budget,
+            )
+
+        waiting = [t for t, (s, e, _) in enumerate(windows) if before[e] > before[s]]
+        while waiting and work.budget >= len(waiting):
+            batch, nodes = [], 0
+            while waiting and nodes < TOGETHER:
+                batch.append(waiting.pop(0))
+                nodes += windows[batch[-1]][1] - windows[batch[-1]][0]
+            budget, done = work.budget // len(batch), int(out[:, k.PIVOTS].sum())
+
+            def part(first: int, last: int, batch: list[int] = batch, budget: int = budget) -> None:
+                for t in batch[first:last]:
+                    settle(t, budget)
+
+            run_chunks(part, len(batch), slice_size=1)
+            work.spend(int(out[:, k.PIVOTS].sum()) - done)
+            waiting = [t for t in batch if not out[t, k.DONE]] + waiting
+            yield
+        self._epoch = int(out[:, k.EPOCH].max())
+
+    def _potentials(self) -> Slices[None]:
+        """Recompute all potentials along the tree."""
+        from transport._kernels import simplex_lazy as k
+
+        src, parent, _, _, _, _, pcost, pi = self._tree
+        root = self.n + self.m
+        self._epoch += 1
+        self._mark[root] = self._epoch << k.PLACE_BITS
+        pi[root] = 0.0
+        for start in range(0, root, 1 << 18):
+            stop = min(root, start + (1 << 18))
+            k.sweep_potentials(src, parent, pcost, pi, self._mark, self._epoch, start, stop, self._stack)
+            if stop < root:
+                yield
+
+    def _price(self, arcs: tuple[np.ndarray, ...], pi: np.ndarray) -> tuple[np.ndarray, ...]:
+        """(tails, heads, costs): the most violated arc of each source and sink, the worst first."""
+        from transport._kernels import simplex_lazy as k
+
+        counts = np.zeros(-(-self.n // SCAN), np.int64)
+        rows, window = np.arange(self.n), (0, self.n + self.m)
+
+        def part(first: int, last: int) -> None:
+            for t in range(first, last):
+                own = slice(t * SCAN, (t + 1) * SCAN)
+                found = tuple(x[own] for x in self._found)
+                counts[t] = k.candidates(arcs, self._slot, pi, rows[own], window, found, 0)
+
+        run_chunks(part, len(counts), slice_size=1)
+        count = int(counts[0])
+        for t in range(1, len(counts)):
+            s, c = t * SCAN, int(counts[t])
+            for x in self._found:
+                x[count : count + c] = x[s : s + c]
+            count += c
+        kept = self._keep[: k.best_per_sink(self._found, count, self._best, self._keep)]
+        order = kept[np.argsort(self._found[3][kept], kind="stable")]
+        return tuple(x[order] for x in self._found[:3])
+
+    def _heights(self, tour: Tour) -> np.ndarray:
+        """Current potentials."""
+        from transport._kernels import simplex_tour as k
+
+        places, _, *runs = tour.parts
+        size = len(self._now)
+
+        def part(first: int, last: int) -> None:
+            s, e = first * SCAN, min(size, last * SCAN)
+            k.heights(self._tree[7], places[2], s, e, *runs, self._now)
+
+        run_chunks(part, -(-size // SCAN), slice_size=1)
+        return self._now
+
+    def _as_a_whole(self, pool: Pool, work: Work) -> Slices[None]:
+        """Sweeps until one over freshly computed potentials finds nothing that survives on its cycle."""
+        from transport._kernels import simplex_tour as k
+        from transport._kernels.simplex_pieces import cut
+
+        nodes = self.n + self.m
+        tour = Tour((0, nodes, nodes), self._places)
+        out = np.zeros(3, np.int64)
+        opened, size = False, FIRST_SLICE
+        while True:
+            if not opened:
+                cut(self._tree, self._slot, nodes + 1)
+                src, parent, _, _, _, flow, pcost, pi = self._tree
+                arcs = self._arcs(pool)
+                yield from self._potentials()
+                k.open_tour((0, nodes, nodes), parent, *tour.parts)
+            found = self._price(arcs, self._heights(tour) if opened else pi)
+            at, pivots = 0, int(out[k.PIVOTS])
+            while at < len(found[0]):
+                began = time.perf_counter()
+                before = int(out[k.PIVOTS])
+                stop = at + max(0, min(size, work.budget))
+                places, spare, *runs = tour.parts
+                self._epoch, looked = k.attempt_current(
+                    tuple(x[at:stop] for x in found),
+                    (src, parent, flow, pcost),
+                    np.uint32(nodes),
+                    self._mark,
+                    self._epoch,
+                    self._buffers,
+                    out,
+                    pi,
+                    places,
+                    *runs,
+                )
+                work.spend(int(out[k.PIVOTS]) - before)
+                stop = min(stop, len(found[0]))
+                if at + looked < stop:
+                    k.renew(pi, places, spare, *runs)
+                elif looked == size:
+                    size = paced(size, time.perf_counter() - began)
+                at += looked
+                if at < len(found[0]):
+                    yield
+            if out[k.PIVOTS] > pivots:
+                opened = True
+            elif opened:
+                opened = False  # once more, from potentials without the rounding of the offsets
+            else:
+                return
+            yield
+
+
+class Tour:
+    """Memory for the Euler tour of a window (`simplex_tour`); the positions are in the tree's ``places``."""
+
+    def __init__(self, window: Window, places: tuple[np.ndarray, ...]) -> None:
+        from transport._kernels import simplex_tour as k
+
+        first, last, root = window
+        inside = last - first - (first == root < last)  # nodes that have ENTER and LEAVE
+        size = 3 * inside + 1 if last else 0
+        bits = max(4, int(np.log2(size + 1) / 2) - 1)  # moving and renewing cost about the same
+        count = (size >> bits) + 1
+        runs = np.zeros((RUNS * count + 2 * k.SPLITS, 8), np.uint32)
+        tour, spare = np.empty(size, np.uint32), np.empty(size, np.uint32)
+        start, state = np.zeros(count, np.uint32), np.array([bits, 0])
+        self.parts = (tour, *places), spare, runs, runs.view(np.float64), start, state
