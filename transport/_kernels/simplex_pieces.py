@@ -26,7 +26,7 @@ from transport._kernels.simplex_tour import attempt_current, heights, open_tour,
 
 _jit = njit(cache=True, nogil=True)
 
-EPOCH, DONE, OPENED = 3, 4, 5  # further entries of ``out``
+EPOCH, DONE, OPENED = range(3, 6)  # further entries of ``out``
 
 
 @_jit
@@ -111,60 +111,78 @@ def cut(tree, slot, target):
 
 
 @_jit
-def settle(window, rows, pool, tree, slot, mark, work, tour, out, limit, budget):
+def _worst_first(window, rows, pool, slot, pi, work, limit):
+    """(tails, heads, costs) of at most ``limit`` candidates, one a source and one a sink."""
+    found, best, keep, _ = work
+    tails, heads, costs, value = found
+    count = candidates(pool, slot, pi, rows, window, found, 0)
+    kept = best_per_sink(found, count, best, keep)
+    key = np.empty(kept)
+    for t in range(kept):
+        key[t] = value[keep[t]]
+    order = keep[ascending(key)[:limit]]
+    return tails[order], heads[order], costs[order]
+
+
+@_jit
+def settle(window, rows, pool, tree, slot, mark, work, buffers, out, limit, budget):
     """Sweeps over the piece in slots window[0]:window[1] until it is optimal, or ``limit`` tries are over.
 
     ``rows`` are its sources; arcs that leave it do not count. window[2] is what the piece hangs from: its
-    first slot, which stays where it is, or the root. ``tour`` = (places, spare, runs, offset, first, state)
-    keeps the potentials current, unless its places are empty: small pieces are as fast without. At most
-    ``budget`` candidates are tried. In ``out``: what `attempt` adds, the epoch to go on with, whether it is
-    done.
+    first slot, which stays where it is, or the root. At most ``budget`` candidates are tried. In ``out``:
+    what `attempt` adds, the epoch to go on with, whether it is done.
     """
     src, parent, flow, pcost, pi = tree
-    basis = (src, parent, flow, pcost)
-    found, best, keep, stack, buffers, now = work
-    tails, heads, costs, value = found
-    places, spare, runs, offset, first, state = tour
-    current = len(places[0]) > 0
-    known = current and out[EPOCH] > out[OPENED] > 0
     root = np.uint32(window[2])
     epoch = out[EPOCH]
     tries = 0
     while tries < limit and tries < budget:
         epoch += 1
-        if not known:
-            mark[root] = epoch << PLACE_BITS
-            sweep_potentials(src, parent, pcost, pi, mark, epoch, window[0], window[1], stack)
-            if current:
-                open_tour(window, parent, places, spare, runs, offset, first, state)
-                out[OPENED] = epoch
-                known = True
-        h = pi
-        if known:
-            h = now
-            heights(pi, places[2], window[0], window[1], runs, offset, first, state, now)
-        count = candidates(pool, slot, h, rows, window, found, 0)
-        kept = best_per_sink(found, count, best, keep)
-        key = np.empty(kept)
-        for t in range(kept):
-            key[t] = value[keep[t]]
-        order = keep[ascending(key)[: budget - tries]]
-        arcs = (tails[order], heads[order], costs[order])
-        tries += len(order)
+        mark[root] = epoch << PLACE_BITS
+        sweep_potentials(src, parent, pcost, pi, mark, epoch, window[0], window[1], work[3])
+        arcs = _worst_first(window, rows, pool, slot, pi, work, budget - tries)
+        tries += len(arcs[0])
         before = out[PIVOTS]
-        if known:
-            at = 0
-            while at < len(order):
-                rest = (arcs[0][at:], arcs[1][at:], arcs[2][at:])
-                epoch, looked = attempt_current(
-                    rest, basis, root, mark, epoch, buffers, out, pi, places, runs, offset, first, state
-                )
-                at += looked
-                if at < len(order):
-                    renew(pi, places, spare, runs, offset, first, state)
-        else:
-            epoch = attempt(arcs, basis, root, mark, epoch, buffers, out)
+        epoch = attempt(arcs, (src, parent, flow, pcost), root, mark, epoch, buffers, out)
         if out[PIVOTS] == before:  # there are none, or what is left is rounding
+            out[DONE] = 1
+            break
+    out[EPOCH] = epoch
+
+
+@_jit
+def settle_current(window, rows, pool, tree, slot, mark, work, buffers, now, tour, out, limit, budget):
+    """`settle` for a large piece, with a ``tour`` = (places, spare, runs, offset, first, state).
+
+    Scratch for the current potentials: ``now``. The tour is opened by the first call after a cut.
+    """
+    src, parent, flow, pcost, pi = tree
+    places, spare, runs, offset, first, state = tour
+    root = np.uint32(window[2])
+    epoch = out[EPOCH]
+    if out[OPENED] == 0:
+        out[OPENED] = 1
+        epoch += 1
+        mark[root] = epoch << PLACE_BITS
+        sweep_potentials(src, parent, pcost, pi, mark, epoch, window[0], window[1], work[3])
+        open_tour(window, parent, places, spare, runs, offset, first, state)
+    tries = 0
+    while tries < limit and tries < budget:
+        heights(pi, places[2], window[0], window[1], runs, offset, first, state, now)
+        arcs = _worst_first(window, rows, pool, slot, now, work, budget - tries)
+        tries += len(arcs[0])
+        before = out[PIVOTS]
+        at = 0
+        while at < len(arcs[0]):
+            rest = (arcs[0][at:], arcs[1][at:], arcs[2][at:])
+            epoch, looked = attempt_current(
+                rest, (src, parent, flow, pcost), root, mark, epoch, buffers, out,
+                pi, places, runs, offset, first, state,
+            )  # fmt: skip
+            at += looked
+            if at < len(arcs[0]):
+                renew(pi, places, spare, runs, offset, first, state)
+        if out[PIVOTS] == before:
             out[DONE] = 1
             break
     out[EPOCH] = epoch

@@ -76,6 +76,7 @@ class LazyTree(Planted):
     def _settle(self, windows: list[Window], pool: Pool, work: Work, *, toured: bool) -> Slices[None]:
         """Bring each window of the tree to its optimum, some of them at a time, on all cores."""
         from transport._kernels import simplex_pieces as k
+        from transport._kernels.simplex_lazy import PIVOTS
 
         src, parent, _, _, _, flow, pcost, pi = self._tree
         arcs = self._arcs(pool)
@@ -85,27 +86,27 @@ class LazyTree(Planted):
         before = np.concatenate([[0], np.cumsum(src[:-1])])
         out = np.zeros((len(windows), 6), np.int64)
         out[:, k.EPOCH] = self._epoch
-        none = Tour((0, 0, 0), self._places)
-        tours = [Tour(w, self._places) if toured else none for w in windows]
+        tours = [Tour(w, self._places).parts for w in windows] if toured else []
 
         def settle(t: int, budget: int) -> None:
             s, e, _ = windows[t]
             own = slice(s, e)
             found = tuple(x[own] for x in self._found)
             buffers = tuple(tuple(x[own] for x in two) for two in self._buffers)
-            k.settle(
+            given = (
                 windows[t],
                 rows[before[s] : before[e]],
                 arcs,
                 (src, parent, flow, pcost, pi),
                 self._slot,
                 self._mark,
-                (found, self._best, self._keep[own], self._stack[own], buffers, self._now),
-                tours[t].parts,
-                out[t],
-                TRIES,
-                budget,
+                (found, self._best, self._keep[own], self._stack[own]),
+                buffers,
             )
+            if toured:
+                k.settle_current(*given, self._now, tours[t], out[t], TRIES, budget)
+            else:
+                k.settle(*given, out[t], TRIES, budget)
 
         waiting = [t for t, (s, e, _) in enumerate(windows) if before[e] > before[s]]
         while waiting and work.budget >= len(waiting):
@@ -113,14 +114,14 @@ class LazyTree(Planted):
             while waiting and nodes < TOGETHER:
                 batch.append(waiting.pop(0))
                 nodes += windows[batch[-1]][1] - windows[batch[-1]][0]
-            budget, done = work.budget // len(batch), int(out[:, k.PIVOTS].sum())
+            budget, done = work.budget // len(batch), int(out[:, PIVOTS].sum())
 
             def part(first: int, last: int, batch: list[int] = batch, budget: int = budget) -> None:
                 for t in batch[first:last]:
                     settle(t, budget)
 
             run_chunks(part, len(batch), slice_size=1)
-            work.spend(int(out[:, k.PIVOTS].sum()) - done)
+            work.spend(int(out[:, PIVOTS].sum()) - done)
             waiting = [t for t in batch if not out[t, k.DONE]] + waiting
             yield
         self._epoch = int(out[:, k.EPOCH].max())
@@ -181,6 +182,7 @@ class LazyTree(Planted):
     def _as_a_whole(self, pool: Pool, work: Work) -> Slices[None]:
         """Sweeps until one over freshly computed potentials finds nothing that survives on its cycle."""
         from transport._kernels import simplex_tour as k
+        from transport._kernels.simplex_lazy import PIVOTS
         from transport._kernels.simplex_pieces import cut
 
         nodes = self.n + self.m
@@ -195,10 +197,10 @@ class LazyTree(Planted):
                 yield from self._potentials()
                 k.open_tour((0, nodes, nodes), parent, *tour.parts)
             found = self._price(arcs, self._heights(tour) if opened else pi)
-            at, pivots = 0, int(out[k.PIVOTS])
+            at, pivots = 0, int(out[PIVOTS])
             while at < len(found[0]):
                 began = time.perf_counter()
-                before = int(out[k.PIVOTS])
+                before = int(out[PIVOTS])
                 stop = at + max(0, min(size, work.budget))
                 places, spare, *runs = tour.parts
                 self._epoch, looked = k.attempt_current(
@@ -213,7 +215,7 @@ class LazyTree(Planted):
                     places,
                     *runs,
                 )
-                work.spend(int(out[k.PIVOTS]) - before)
+                work.spend(int(out[PIVOTS]) - before)
                 stop = min(stop, len(found[0]))
                 if at + looked < stop:
                     k.renew(pi, places, spare, *runs)
@@ -222,7 +224,7 @@ class LazyTree(Planted):
                 at += looked
                 if at < len(found[0]):
                     yield
-            if out[k.PIVOTS] > pivots:
+            if out[PIVOTS] > pivots:
                 opened = True
             elif opened:
                 opened = False  # once more, from potentials without the rounding of the offsets
@@ -239,8 +241,8 @@ class Tour:
 
         first, last, root = window
         inside = last - first - (first == root < last)  # nodes that have ENTER and LEAVE
-        size = 3 * inside + 1 if last else 0
-        bits = max(4, int(np.log2(size + 1) / 2) - 1)  # moving and renewing cost about the same
+        size = 3 * inside + 1
+        bits = max(4, int(np.log2(size) / 2) - 1)  # moving and renewing cost about the same
         count = (size >> bits) + 1
         runs = np.zeros((RUNS * count + 2 * k.SPLITS, 8), np.uint32)
         tour, spare = np.empty(size, np.uint32), np.empty(size, np.uint32)
