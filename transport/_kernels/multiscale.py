@@ -49,7 +49,7 @@ def _by_node(nodes, count):
 
 
 @_jit
-def _ascending(key, order, size):
+def ascending_few(key, order, size):
     """order[:size] sorts key[:size]: insertion for the usual handful, Shell's sort (1959) beyond.
 
     numpy.argsort would add 1.5 seconds to the first call: numba compiles it anew.
@@ -113,7 +113,7 @@ def split_sources(rows, cols, flow, x, w, yc, f, g, metric, power):
                 key[(i - first) * arcs + t] = (c - g[cols[k]]) - f[i]
         for i in range(first, last):
             left[arcs + i - first] = w[i]
-        _ascending(key, order, size)
+        ascending_few(key, order, size)
         for s in range(size):
             i = order[s] // arcs
             t = order[s] - i * arcs
@@ -160,7 +160,7 @@ def split_sinks(rows, cols, flow, x, y, w, coarse, f, g, metric, power):
                 key[t * children + j] = (c - f[i]) - g[first + j]
         for j in range(children):
             left[arcs + j] = w[first + j]
-        _ascending(key, order, size)
+        ascending_few(key, order, size)
         for s in range(size):
             t = order[s] // children
             j = order[s] - t * children

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from transport._kernels.multiscale import ascending_few
 from transport._kernels.simplex_lazy import (
     PIVOTS,
     PLACE_BITS,
@@ -26,6 +27,7 @@ from transport._kernels.simplex_tour import attempt_current, heights, open_tour,
 
 _jit = njit(cache=True, nogil=True)
 
+FEW = 200  # candidates: a radix sort has 6000 bins to sum
 EPOCH, DONE, OPENED = range(3, 6)  # further entries of ``out``
 
 
@@ -120,7 +122,12 @@ def _worst_first(window, rows, pool, slot, pi, work, limit):
     key = np.empty(kept)
     for t in range(kept):
         key[t] = value[keep[t]]
-    order = keep[ascending(key)[:limit]]
+    if kept < FEW:
+        ranks = np.empty(kept, np.int64)
+        ascending_few(key, ranks, kept)
+    else:
+        ranks = ascending(key)
+    order = keep[ranks[:limit]]
     return tails[order], heads[order], costs[order]
 
 

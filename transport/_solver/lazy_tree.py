@@ -15,7 +15,7 @@ from transport.internal import run_chunks
 Window: TypeAlias = tuple[int, int, int]
 """Slots first:last and what they hang from: the first of them, or the root."""
 
-MANY = 40_000  # nodes from which pieces and a tour pay
+MANY = 30_000  # nodes from which pieces and a tour pay
 PIECE = 1024  # nodes of the first pieces; the next ones have GROWTH times as many
 GROWTH = 4
 FEWEST = 4  # pieces; then comes the whole
@@ -80,9 +80,11 @@ class LazyTree(Planted):
 
         src, parent, _, _, _, flow, pcost, pi = self._tree
         arcs = self._arcs(pool)
-        node = np.empty(len(parent), np.int64)
-        node[self._slot] = np.arange(len(parent))
-        rows = node[node < self.n]  # sources by slot
+        rows = np.arange(self.n)
+        if len(windows) > 1:
+            node = np.empty(len(parent), np.int64)
+            node[self._slot] = np.arange(len(parent))
+            rows = node[node < self.n]  # sources by slot
         before = np.concatenate([[0], np.cumsum(src[:-1])])
         out = np.zeros((len(windows), 6), np.int64)
         out[:, k.EPOCH] = self._epoch
