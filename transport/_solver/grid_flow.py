@@ -22,7 +22,7 @@ from transport._solver.sparse import SparseOracle
 from transport._solver.trees import ThreadTree
 from transport._sparse import SparseMatrix
 
-THREADED = 100_000  # nodes up to which the threaded tree wins here: 0.4 against 0.7 s at 128 x 128
+THREADED = 60_000  # nodes up to which the threaded tree wins here: 0.3 against 1.0 s at 128 x 128
 
 
 class Flow(Simplex):
