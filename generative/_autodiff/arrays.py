@@ -8,7 +8,8 @@ from typing import Any
 import array_api_compat as aac
 import numpy as np
 
-from generative._autodiff.rules import _reduced, define, exp, reshape, sum
+from generative._autodiff.rules import _reduced, define, exp, reshape, sqrt, square, sum
+from generative._autodiff.rules import mean as average
 from generative._autodiff.tape import Primitive, Tensor, space_of, value_of
 from transport.internal import is_numpy, kernels
 
@@ -191,6 +192,50 @@ def groupsort(x: Any) -> Any:
     return pair_swap(x, keep=plain[..., :half] >= plain[..., half:])
 
 
+pick_piece: Primitive = define(  # one column of each unit's pieces; ``chosen`` (n, m) holds integers
+    "pick_piece",
+    lambda xp, x, *, chosen, pieces: kernels("generative", xp).pick_piece(x, chosen, pieces, xp=xp),
+    lambda needs, g, out, x, *, chosen, pieces: (spread_piece(g, chosen=chosen, pieces=pieces),),
+)
+spread_piece: Primitive = define(  # adjoint of pick_piece
+    "spread_piece",
+    lambda xp, g, *, chosen, pieces: kernels("generative", xp).spread_piece(g, chosen, pieces, xp=xp),
+    lambda needs, h, out, g, *, chosen, pieces: (pick_piece(h, chosen=chosen, pieces=pieces),),
+)
+
+
+def maxout(x: Any, *, pieces: int) -> Any:
+    """The largest of each unit's ``pieces`` values: (n, pieces m) -> (n, m), unit j in columns j, j + m, ...
+
+    The derivative goes to the largest, the first of equals (Goodfellow et al., ICML 2013).
+    """
+    plain = value_of(x)
+    if plain.ndim != 2 or plain.shape[1] % pieces:
+        raise ValueError(f"x has shape {tuple(plain.shape)}; maxout needs (n, m pieces), pieces = {pieces}")
+    xp = space_of(plain)
+    chosen = kernels("generative", xp).largest_piece(plain, pieces, xp=xp)
+    return pick_piece(x, chosen=chosen, pieces=pieces)
+
+
+def _standardise(xp: ModuleType, x: Any, *, eps: float) -> Any:
+    mean, var = kernels("generative", xp).moments(x, xp=xp)
+    return kernels("generative", xp).standardise(x, mean, var, eps, xp=xp)
+
+
+def _standardise_rule(needs: Any, g: Any, out: Any, x: Any, *, eps: float) -> tuple[Any]:
+    if type(g) is not Tensor and type(out) is not Tensor:
+        xp = space_of(g)
+        _, var = kernels("generative", xp).moments(x, xp=xp)
+        return (kernels("generative", xp).standardise_pullback(g, out, var, eps, xp=xp),)
+    centred = x - average(x, axis=0)  # in primitives, so that it can be differentiated again
+    spread = sqrt(average(square(centred), axis=0) + eps)
+    return ((g - average(g, axis=0) - out * average(g * out, axis=0)) / spread,)
+
+
+standardise: Primitive = define(  # columns of x (n, m) to mean 0 and variance v / (v + eps), v their own
+    "standardise", _standardise, _standardise_rule
+)
+
 # --- patches of images, shape (n, height, width, channels) ------------------------------------------
 
 
@@ -263,13 +308,17 @@ __all__ = [
     "getitem",
     "groupsort",
     "matmul",
+    "maxout",
     "pad",
     "pair_swap",
     "permute_along",
     "permute_dims",
+    "pick_piece",
     "reshape",
     "scatter",
     "sort",
+    "spread_piece",
+    "standardise",
     "take",
     "take_adjoint",
     "transpose",

@@ -16,9 +16,15 @@ __all__ = [
     "activation_slope",
     "adam",
     "bias_activation",
+    "largest_piece",
+    "moments",
     "pair_swap",
+    "pick_piece",
     "soft_nearest",
     "soft_nearest_pullback",
+    "spread_piece",
+    "standardise",
+    "standardise_pullback",
 ]
 
 _THREADS = 256
@@ -87,6 +93,36 @@ def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
     out = cp.empty_like(x)
     _launch("pair_swap", x.dtype, keep.size, (x, keep, out, np.int32(keep.shape[-1]), np.int64(keep.size)))
     return out
+
+
+def largest_piece(x: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.largest_piece`."""
+    return reference.largest_piece(x, pieces, xp=xp)
+
+
+def pick_piece(x: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.pick_piece`."""
+    return reference.pick_piece(x, chosen, pieces, xp=xp)
+
+
+def spread_piece(g: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.spread_piece`."""
+    return reference.spread_piece(g, chosen, pieces, xp=xp)
+
+
+def moments(x: Any, *, xp: ModuleType) -> tuple[Any, Any]:
+    """See `reference.moments`."""
+    return reference.moments(x, xp=xp)
+
+
+def standardise(x: Any, mean: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.standardise`."""
+    return reference.standardise(x, mean, var, eps, xp=xp)
+
+
+def standardise_pullback(g: Any, y: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.standardise_pullback`."""
+    return reference.standardise_pullback(g, y, var, eps, xp=xp)
 
 
 def adam(
