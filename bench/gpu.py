@@ -208,12 +208,37 @@ def time_step(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
     yield _row("GAN step, 3 x 256, batch 256, float32", seconds, lambda s: f"{1 / s:.0f} steps/s")
 
 
-CHECKS = {"scan": check_scan, "critic": check_critic, "line": check_line, "learning": check_learning}
+def check_graph(cp: Any, xp: Any) -> Iterator[tuple[str, float, float]]:
+    """Twenty steps by a graph against twenty ordinary ones, by their costs."""
+    from bench.step_time import ours, ring
+
+    data = cp.asarray(ring())
+    yield "GAN step by graph", _deviation(ours(data, capture=True)(), ours(data)()), 2e-2
+
+
+def time_graph(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
+    """The same GAN step, recorded (`fit(..., capture=True)`)."""
+    from bench.step_time import STEPS, ours, ring
+
+    run = ours(cp.asarray(ring()), capture=True)
+    run()  # records
+    seconds = [s / STEPS for s in timed(cp, run, repeats)]
+    yield _row("the same by a CUDA graph", seconds, lambda s: f"{1 / s:.0f} steps/s")
+
+
+CHECKS = {
+    "scan": check_scan,
+    "critic": check_critic,
+    "line": check_line,
+    "learning": check_learning,
+    "graph": check_graph,
+}
 TIMES = {
     "scan": (time_divergences,),
     "critic": (time_minimum,),
     "line": (time_line,),
     "learning": (time_step,),
+    "graph": (time_graph,),
 }
 
 

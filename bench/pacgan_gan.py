@@ -84,13 +84,12 @@ class SimultaneousGAN(gen.GAN):
             value = gen.gan_value(scores[: len(x)], scores[len(x) :])
             return -value, {"generator": after, "judge": state["judge"]["state"]}
 
-        players = {"generator": self.maker, "judge": self.judge}
-        views = {name: player.views(state[name]) for name, player in players.items()}
+        views = {name: player.views(state[name]) for name, player in self.players.items()}
         (value, states), gradients = gen.value_and_grad(cost, has_aux=True)(views)
         if seen["fake"].min() < -_UNSURE:  # σ(s) nears underflow: the generator's own backward pass
             gradients["generator"] = self._own_gradient(state, z)
         new = {}
-        for name, player in players.items():
+        for name, player in self.players.items():
             flat = player.layout.gather(gradients[name])
             params, optimizer = player.optimizer.update(flat, state[name]["optimizer"], state[name]["params"])
             new[name] = {"params": params, "state": states[name], "optimizer": optimizer}

@@ -31,10 +31,11 @@ def ring() -> np.ndarray:
     return (ring + 0.01 * rng.standard_normal((10_000, 2))).astype(np.float32)
 
 
-def ours(data: Any = None) -> Callable[[], Any]:
-    """``STEPS`` steps of our GAN, where ``data`` are (default: `ring` in NumPy)."""
+def ours(data: Any = None, *, capture: bool = False) -> Callable[[], Any]:
+    """``STEPS`` steps of our GAN, where ``data`` are (default: `ring` in NumPy); ``capture``: by a graph."""
     import generative as gen
     from generative._data import Source
+    from generative._graph import GraphStep
     from generative._random import STEP, key_of, stream
 
     model = gen.GAN(
@@ -43,11 +44,14 @@ def ours(data: Any = None) -> Callable[[], Any]:
     key = key_of(0)
     source = Source(ring() if data is None else data, holdout=0.1, batch_size=BATCH, key=key, dtype="float32")
     state = model.begin(source, key)
+    graph = GraphStep(model, source) if capture else None
 
     def run() -> Any:
         nonlocal state
         for i in range(STEPS):
-            state, metrics = model.step(state, source, i, stream(key, STEP, i))
+            rng = stream(key, STEP, i)
+            ordinary = graph is None
+            state, metrics = model.step(state, source, i, rng) if ordinary else graph.step(state, i, rng)
         return float(metrics["value"])
 
     return run

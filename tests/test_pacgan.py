@@ -29,7 +29,7 @@ def test_both_players_move_on_their_own_costs_at_once(shift):
     state = {**state, "judge": {**state["judge"], "params": bias}}
     x, _ = source.batch(3)
     z = model.draw_latent(again, len(x), None, source.place)
-    views = {name: player.views(state[name]) for name, player in _players(model).items()}
+    views = {name: player.views(state[name]) for name, player in model.players.items()}
 
     def fakes(params):
         return model.generator.apply(params, z, state["generator"]["state"], train=True)[0]
@@ -45,16 +45,12 @@ def test_both_players_move_on_their_own_costs_at_once(shift):
         ),
     }
     after, _ = model.step(state, source, 3, rng)
-    for name, player in _players(model).items():
+    for name, player in model.players.items():
         entry = state[name]
         flat = player.layout.gather(expected[name])
         params, _ = player.optimizer.update(flat, entry["optimizer"], entry["params"])
         np.testing.assert_allclose(after[name]["params"], params, rtol=0, atol=1e-12)
         assert np.max(np.abs(params - entry["params"])) > 1e-5
-
-
-def _players(model):
-    return {"generator": model.maker, "judge": model.judge}
 
 
 def test_the_nets_are_those_of_the_paper():

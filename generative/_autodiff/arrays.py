@@ -57,7 +57,7 @@ def _take_adjoint(xp: ModuleType, x: Any, *, indices: Any, size: int, axis: int)
     else:  # Σ over repeated indices as one product with the 0/1 incidence matrix
         labels = xp.reshape(xp.arange(size, dtype=indices.dtype, device=aac.device(x)), (size, 1))
         incidence = xp.astype(labels == xp.reshape(indices, (1, -1)), x.dtype)
-        flat = xp.matmul(incidence, xp.reshape(moved, (moved.shape[0], -1)))
+        flat = _matmul(xp, incidence, xp.reshape(moved, (moved.shape[0], -1)))
         out = xp.reshape(flat, (size, *rest))
     return xp.moveaxis(out, 0, axis)
 
@@ -99,7 +99,11 @@ def _concat_rule(needs: Any, g: Any, out: Any, *parts: Any, axis: int = 0) -> li
     return pulled
 
 
-concat: Primitive = define("concat", lambda xp, *parts, axis=0: xp.concat(parts, axis=axis), _concat_rule)
+def _concat(xp: ModuleType, *parts: Any, axis: int = 0) -> Any:
+    return kernels("generative", xp).concat(parts, axis, xp=xp)
+
+
+concat: Primitive = define("concat", _concat, _concat_rule)
 
 
 def pad(x: Any, *, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
@@ -116,7 +120,7 @@ def pad(x: Any, *, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
 
 def _matmul(xp: ModuleType, a: Any, b: Any) -> Any:
     # An outer product is no work for BLAS: (512, 1) by (1, 256) takes 144 µs there, 15 µs here.
-    return a * b if a.shape[-1] == 1 else xp.matmul(a, b)
+    return a * b if a.shape[-1] == 1 else kernels("generative", xp).matmul(a, b, xp=xp)
 
 
 matmul: Primitive = define(  # both of at least two axes; leading axes broadcast
@@ -257,7 +261,8 @@ def _windows(shape: tuple[int, ...], size: tuple[int, int], stride: int) -> list
 
 
 def _unfold(xp: ModuleType, x: Any, *, size: tuple[int, int], stride: int = 1) -> Any:
-    return xp.concat([x[view] for view in _windows(x.shape, size, stride)], axis=-1)
+    parts = [x[view] for view in _windows(x.shape, size, stride)]
+    return kernels("generative", xp).concat(parts, -1, xp=xp)
 
 
 def _fold(xp: ModuleType, x: Any, *, size: tuple[int, int], shape: tuple[int, ...], stride: int = 1) -> Any:

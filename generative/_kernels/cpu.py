@@ -133,6 +133,16 @@ def _adam(g, params, m, v, rate, beta1, beta2, rest1, rest2, unbias, eps, shrink
     return new, m_new, v_new
 
 
+def matmul(a: Any, b: Any, *, xp: ModuleType) -> Any:
+    """See `reference.matmul`."""
+    return np.matmul(a, b)
+
+
+def concat(parts: Any, axis: int, *, xp: ModuleType) -> Any:
+    """See `reference.concat`."""
+    return np.concatenate(parts, axis=axis)
+
+
 def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
     """See `reference.bias_activation`; overwrites ``y``."""
     if activation == "leaky_relu" and y.ndim == 2 and b.dtype == y.dtype and y.flags.c_contiguous:

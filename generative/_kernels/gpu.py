@@ -10,13 +10,15 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from generative._kernels import reference
+from generative._kernels import blas, reference
 
 __all__ = [
     "activation_slope",
     "adam",
     "bias_activation",
+    "concat",
     "largest_piece",
+    "matmul",
     "moments",
     "pair_swap",
     "pick_piece",
@@ -63,6 +65,17 @@ def _launch_blocks(
 
 def _fits(*arrays: Any) -> bool:
     return str(arrays[0].dtype) in _NAMES and all(x.dtype == arrays[0].dtype for x in arrays)
+
+
+def matmul(a: Any, b: Any, *, xp: ModuleType) -> Any:
+    """See `reference.matmul`; through our own cuBLAS handle where a graph is recorded, see `blas`."""
+    own = blas.current()
+    return cp.matmul(a, b) if own is None else own.matmul(a, b, xp=cp)
+
+
+def concat(parts: Any, axis: int, *, xp: ModuleType) -> Any:
+    """See `reference.concat` and `blas.concat`."""
+    return blas.concat(parts, axis, xp=xp)
 
 
 def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
@@ -140,6 +153,20 @@ def adam(
     xp: ModuleType,
 ) -> tuple[Any, Any, Any]:
     """See `reference.adam`: one launch for all parameters of a net."""
+    if not isinstance(rate, float):  # numbers that lie on the device, for a graph: no host value to pass
+        return reference.adam(
+            g,
+            params,
+            m,
+            v,
+            rate=rate,
+            beta1=beta1,
+            beta2=beta2,
+            unbias=unbias,
+            eps=eps,
+            shrink=shrink,
+            xp=xp,
+        )
     kind = params.dtype.type
     scalars = [kind(s) for s in (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink)]
     new = tuple(cp.empty_like(params) for _ in range(3))

@@ -11,6 +11,16 @@ from typing import Any
 import array_api_compat as aac
 
 
+def matmul(a: Any, b: Any, *, xp: ModuleType) -> Any:
+    """``a b``; leading axes broadcast."""
+    return xp.matmul(a, b)
+
+
+def concat(parts: Any, axis: int, *, xp: ModuleType) -> Any:
+    """The arrays ``parts`` one behind the other along ``axis``."""
+    return xp.concat(parts, axis=axis)
+
+
 def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
     """``activation(y + b)``; y (n, m) may be overwritten, b (m,)."""
     y = y + b
