@@ -219,6 +219,11 @@ def test_learning_kernels_on_the_host(dtype, learning_module):
     module[f"adam<{kind}>"]((3,), (32,), (*flat, *new, *scalars, np.int64(flat[0].size)))
     for found, value in zip(new, rules.adam(*flat, **options, xp=xnp), strict=True):
         np.testing.assert_allclose(found, value, **tol)
+    again = [np.empty_like(flat[0]) for _ in range(3)]
+    stored = [np.array(options[name], dtype) for name in ("rate", "unbias", "shrink")]
+    fixed = [dtype(s) for s in (0.9, 0.99, 1 - 0.9, 1 - 0.99, 1e-8)]
+    module[f"adam_at<{kind}>"]((3,), (32,), (*flat, *again, *stored, *fixed, np.int64(flat[0].size)))
+    assert all(np.array_equal(a, b) for a, b in zip(again, new, strict=True))
 
 
 @pytest.mark.parametrize("descending", [False, True])

@@ -31,7 +31,16 @@ __all__ = [
 
 _THREADS = 256
 _ROW = 128  # threads a block of the soft_nearest kernels; as in learning.cu
-KERNELS = ("bias_leaky", "gate", "pair_swap", "adam", "soft_nearest", "soft_pull_x", "soft_pull_psi")
+KERNELS = (
+    "bias_leaky",
+    "gate",
+    "pair_swap",
+    "adam",
+    "adam_at",
+    "soft_nearest",
+    "soft_pull_x",
+    "soft_pull_psi",
+)
 OPTIONS = ("--std=c++17",)
 _NAMES = {"float32": "float", "float64": "double"}
 
@@ -153,25 +162,15 @@ def adam(
     xp: ModuleType,
 ) -> tuple[Any, Any, Any]:
     """See `reference.adam`: one launch for all parameters of a net."""
-    if not isinstance(rate, float):  # numbers that lie on the device, for a graph: no host value to pass
-        return reference.adam(
-            g,
-            params,
-            m,
-            v,
-            rate=rate,
-            beta1=beta1,
-            beta2=beta2,
-            unbias=unbias,
-            eps=eps,
-            shrink=shrink,
-            xp=xp,
-        )
-    kind = params.dtype.type
-    scalars = [kind(s) for s in (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink)]
+    kind, size = params.dtype.type, np.int64(params.size)
     new = tuple(cp.empty_like(params) for _ in range(3))
-    given = (cp.ascontiguousarray(g.astype(params.dtype, copy=False)), params, m, v)
-    _launch("adam", params.dtype, params.size, (*given, *new, *scalars, np.int64(params.size)))
+    given = (cp.ascontiguousarray(g.astype(params.dtype, copy=False)), params, m, v, *new)
+    if isinstance(rate, float):
+        scalars = [kind(s) for s in (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink)]
+        _launch("adam", params.dtype, params.size, (*given, *scalars, size))
+    else:  # numbers that lie on the device: a graph reads them anew each time
+        scalars = [kind(s) for s in (beta1, beta2, 1 - beta1, 1 - beta2, eps)]
+        _launch("adam_at", params.dtype, params.size, (*given, rate, unbias, shrink, *scalars, size))
     return new  # type: ignore[return-value]
 
 

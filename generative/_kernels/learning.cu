@@ -41,20 +41,41 @@ __global__ void pair_swap(const T* __restrict__ x, const bool* __restrict__ keep
     }
 }
 
-// Adam with decoupled decay on flat arrays; rate and unbias hold the corrections of the first steps
+// One entry of Adam with decoupled decay; rate and unbias hold the corrections of the first steps
+template <typename T>
+__device__ __forceinline__ void moved(const T g, const T params, const T m, const T v, T* __restrict__ params_new,
+                                      T* __restrict__ m_new, T* __restrict__ v_new, const T rate, const T beta1,
+                                      const T beta2, const T rest1, const T rest2, const T unbias, const T eps,
+                                      const T shrink) {
+    const T first = beta1 * m + rest1 * g;
+    const T second = beta2 * v + rest2 * (g * g);
+    *m_new = first;
+    *v_new = second;
+    *params_new = params - rate * first / (root(second * unbias) + eps) - shrink * params;
+}
+
 template <typename T>
 __global__ void adam(const T* __restrict__ g, const T* __restrict__ params, const T* __restrict__ m,
                      const T* __restrict__ v, T* __restrict__ params_new, T* __restrict__ m_new,
                      T* __restrict__ v_new, const T rate, const T beta1, const T beta2, const T rest1,
                      const T rest2, const T unbias, const T eps, const T shrink, const long long size) {
     const long long stride = (long long)blockDim.x * gridDim.x;
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride) {
-        const T first = beta1 * m[i] + rest1 * g[i];
-        const T second = beta2 * v[i] + rest2 * (g[i] * g[i]);
-        m_new[i] = first;
-        v_new[i] = second;
-        params_new[i] = params[i] - rate * first / (root(second * unbias) + eps) - shrink * params[i];
-    }
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride)
+        moved(g[i], params[i], m[i], v[i], params_new + i, m_new + i, v_new + i, rate, beta1, beta2, rest1, rest2,
+              unbias, eps, shrink);
+}
+
+// The same for a graph: what differs from update to update is read from memory when the kernel runs
+template <typename T>
+__global__ void adam_at(const T* __restrict__ g, const T* __restrict__ params, const T* __restrict__ m,
+                        const T* __restrict__ v, T* __restrict__ params_new, T* __restrict__ m_new,
+                        T* __restrict__ v_new, const T* __restrict__ rate, const T* __restrict__ unbias,
+                        const T* __restrict__ shrink, const T beta1, const T beta2, const T rest1, const T rest2,
+                        const T eps, const long long size) {
+    const long long stride = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride)
+        moved(g[i], params[i], m[i], v[i], params_new + i, m_new + i, v_new + i, *rate, beta1, beta2, rest1, rest2,
+              *unbias, eps, *shrink);
 }
 
 // ---- soft_nearest: out_i = eps log sum_j exp((psi_j - |x_i - y_j|) / eps) ----------------------------
