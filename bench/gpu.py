@@ -1,7 +1,7 @@
 """Every CUDA kernel on a GPU: first that it is right, then how long it takes.
 
 On a machine with an NVIDIA GPU and CuPy, from the root of the repository (numba and SciPy as well, for the
-comparison; nothing is built beforehand)::
+comparison; PyTorch, if there, is timed on the same GAN step; nothing is built beforehand)::
 
     python -m bench.gpu
 
@@ -226,6 +226,31 @@ def time_graph(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
     yield _row("the same by a CUDA graph", seconds, lambda s: f"{1 / s:.0f} steps/s")
 
 
+def time_rivals(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
+    """The same GAN step in PyTorch, if it is there and sees the device; every run ends with a look."""
+    try:
+        import torch
+    except ImportError:
+        return
+    if not torch.cuda.is_available():
+        return
+    from bench.step_time import STEPS, torch_eager
+
+    for name, options in {
+        "PyTorch eager": {},
+        "PyTorch, torch.compile": {"compiled": "default"},
+        "PyTorch, torch.compile with CUDA graphs": {"compiled": "reduce-overhead"},
+    }.items():
+        try:
+            run = torch_eager(frugal=True, device="cuda", **options)
+            run()  # compiles
+            seconds = [s / STEPS for s in timed(cp, run, repeats)]
+        except Exception as error:  # a rival's trouble is no fault of ours
+            yield f"the same, {name}", "", "", f"{type(error).__name__}", ""
+            continue
+        yield _row(f"the same, {name} {torch.__version__}", seconds, lambda s: f"{1 / s:.0f} steps/s")
+
+
 CHECKS = {
     "scan": check_scan,
     "critic": check_critic,
@@ -237,7 +262,7 @@ TIMES = {
     "scan": (time_divergences,),
     "critic": (time_minimum,),
     "line": (time_line,),
-    "learning": (time_step,),
+    "learning": (time_step, time_rivals),
     "graph": (time_graph,),
 }
 

@@ -57,14 +57,14 @@ def ours(data: Any = None, *, capture: bool = False) -> Callable[[], Any]:
     return run
 
 
-def torch_eager(*, frugal: bool) -> Callable[[], Any]:
-    """The same in PyTorch eager."""
+def torch_eager(*, frugal: bool, device: str = "cpu", compiled: str | None = None) -> Callable[[], Any]:
+    """The same in PyTorch eager, or with the step compiled in the mode ``compiled`` of ``torch.compile``."""
     import torch
     from torch import nn
 
     torch.manual_seed(0)
-    threads = int(os.environ["OMP_NUM_THREADS"])
-    torch.set_num_threads(threads)
+    if device == "cpu":
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
     def mlp(n_in: int, n_out: int, activation: Any) -> Any:
         sizes = [n_in, WIDTH, WIDTH, WIDTH]
@@ -73,18 +73,18 @@ def torch_eager(*, frugal: bool) -> Callable[[], Any]:
             layers += [nn.Linear(a, b), activation]
         return nn.Sequential(*layers, nn.Linear(WIDTH, n_out))
 
-    generator = mlp(LATENT, 2, nn.ReLU(inplace=True))
-    discriminator = mlp(2, 1, nn.LeakyReLU(0.2, inplace=True))
+    generator = mlp(LATENT, 2, nn.ReLU(inplace=True)).to(device)
+    discriminator = mlp(2, 1, nn.LeakyReLU(0.2, inplace=True)).to(device)
     options = {"lr": 2e-4, "betas": (0.5, 0.999), "fused": frugal}
     adam_g = torch.optim.Adam(generator.parameters(), **options)
     adam_d = torch.optim.Adam(discriminator.parameters(), **options)
     softplus = nn.functional.softplus
-    data = torch.from_numpy(ring())
+    data = torch.from_numpy(ring()).to(device)
 
     def step() -> Any:
-        x = data[torch.randint(0, len(data), (BATCH,))]
+        x = data[torch.randint(0, len(data), (BATCH,), device=device)]
         with torch.no_grad():
-            fake = generator(torch.randn(BATCH, LATENT))
+            fake = generator(torch.randn(BATCH, LATENT, device=device))
         adam_d.zero_grad()
         if frugal:
             scores = discriminator(torch.cat([x, fake]))
@@ -97,15 +97,18 @@ def torch_eager(*, frugal: bool) -> Callable[[], Any]:
         if frugal:
             discriminator.requires_grad_(False)
         adam_g.zero_grad()
-        softplus(-discriminator(generator(torch.randn(BATCH, LATENT)))).mean().backward()
+        z = torch.randn(BATCH, LATENT, device=device)
+        softplus(-discriminator(generator(z))).mean().backward()
         adam_g.step()
         if frugal:
             discriminator.requires_grad_(True)
         return cost
 
+    play = step if compiled is None else torch.compile(step, mode=compiled)
+
     def run() -> Any:
         for _ in range(STEPS):
-            cost = step()
+            cost = play()
         return float(cost.detach())
 
     return run
