@@ -1,7 +1,7 @@
 """The plain GAN of PacGAN (Lin et al. 2018, Table 1), as its code trains it: github.com/fjxmlzn/PacGAN.
 
-``python -m bench.pacgan --task ring --model gan --runs DIR`` (``--seeds``, ``--first``, ``--epochs``,
-``--every``): every seed leaves a checkpoint and its scores in DIR at each score; the same command goes on.
+``python -m bench.pacgan --task ring --model gan --runs DIR`` (and ``--seeds``, ``--first``, ``--epochs``,
+``--every``, ``--cuda``): every seed leaves a checkpoint and its scores in DIR; the same command goes on.
 
 Latent N(0, I₂); generator 2-400-400-400-400-2, hidden layers without bias, batch norm (ε = 1e-4, running
 averages at 0.05), ReLU; discriminator 2-200-200-200-1 of maxout units with 5 pieces, no normalisation; every
@@ -27,10 +27,11 @@ import generative as gen
 from bench.pacgan import SCORED, TASKS
 from generative import datasets, ops
 from generative._autodiff import tree_map, value_of
+from transport.internal import to_numpy
 
 BATCH, EPOCH = 100, 100_000
 _SD = 0.02
-_UNSURE = 40.0
+_HAIR = 1e-30
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,12 @@ class SimultaneousGAN(gen.GAN):
     def step(self, state: Any, source: Any, index: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """One update of both, from gradients at the parameters before it."""
         x, _ = source.batch(index)
-        z = self.draw_latent(rng, len(x), None, source.place)
+        n = x.shape[0]
+        z = self.draw_latent(rng, n, None, source.place)
         seen: dict[str, Any] = {}
-        # A sample's cotangent is linear in that of its score, a number: what the discriminator's cost sends
-        # back, σ(s) times a vector, times -exp(-s) is what the generator's sends back, -σ(-s) times it.
+        # A sample's cotangent is linear in that of its score s: what the discriminator's cost sends back,
+        # σ(s) times a vector, times -σ(-s)/σ(s) is what the generator's sends back. The hair keeps σ(s) from
+        # underflow; in the discriminator's own gradient it is far below rounding.
         turn = gen.custom_vjp(lambda made: made, lambda g, out, made: (g * seen["turn"],), name="turn")
 
         def cost(params: Any) -> tuple[Any, Any]:
@@ -79,31 +82,21 @@ class SimultaneousGAN(gen.GAN):
             scores, _ = self._score(
                 params["judge"], both, labels=None, state=state["judge"]["state"], train=True
             )
-            seen["fake"] = value_of(scores)[len(x) :]
-            seen["turn"] = -np.exp(np.minimum(-seen["fake"], _UNSURE))[:, None]
-            value = gen.gan_value(scores[: len(x)], scores[len(x) :])
-            return -value, {"generator": after, "judge": state["judge"]["state"]}
+            real, fake = scores[:n], scores[n:]
+            plain = seen["fake"] = value_of(fake)
+            seen["turn"] = (-ops.sigmoid(-plain) / (ops.sigmoid(plain) + _HAIR))[:, None]
+            value = gen.gan_value(real, fake)
+            states = {"generator": after, "judge": state["judge"]["state"]}
+            return _HAIR * ops.mean(fake) - value, states
 
         views = {name: player.views(state[name]) for name, player in self.players.items()}
         (value, states), gradients = gen.value_and_grad(cost, has_aux=True)(views)
-        if seen["fake"].min() < -_UNSURE:  # σ(s) nears underflow: the generator's own backward pass
-            gradients["generator"] = self._own_gradient(state, z)
         new = {}
         for name, player in self.players.items():
             flat = player.layout.gather(gradients[name])
             params, optimizer = player.optimizer.update(flat, state[name]["optimizer"], state[name]["params"])
             new[name] = {"params": params, "state": states[name], "optimizer": optimizer}
         return new, {"value": -value, "generator_cost": gen.generator_cost(seen["fake"])}
-
-    def _own_gradient(self, state: Any, z: Any) -> Any:
-        views = self.judge.views(state["judge"])
-
-        def cost(params: Any) -> Any:
-            made, _ = self.generator.apply(params, z, state["generator"]["state"], train=True)
-            score, _ = self._score(views, made, labels=None, state=state["judge"]["state"], train=True)
-            return gen.generator_cost(score)
-
-        return gen.grad(cost)(self.maker.views(state["generator"]))
 
 
 def build() -> SimultaneousGAN:
@@ -123,11 +116,13 @@ def build() -> SimultaneousGAN:
 def scores(made: Any, data: datasets.Dataset) -> dict[str, float]:
     """The protocol's three numbers of 2 500 samples."""
     assert data.centres is not None
-    found = datasets.coverage(np.asarray(made, dtype=float), data.centres, sd=data.sd)
+    found = datasets.coverage(to_numpy(made).astype(float), data.centres, sd=data.sd)
     return {"modes": found.modes, "good_percent": 100 * found.good, "reverse_kl": found.reverse_kl}
 
 
-def train(task: str, seed: int, *, epochs: int, every: int, directory: Path) -> list[dict[str, float]]:
+def train(
+    task: str, seed: int, *, epochs: int, every: int, directory: Path, cuda: bool = False
+) -> list[dict[str, float]]:
     """One seed up to ``epochs``, from where its checkpoint in ``directory`` left it; its scores so far.
 
     Every ``every`` epochs the state goes to ``TASK-SEED.npz`` and the scores to ``TASK-SEED.json``.
@@ -135,6 +130,10 @@ def train(task: str, seed: int, *, epochs: int, every: int, directory: Path) -> 
     data, rng = TASKS[task], np.random.default_rng(1000 + seed)
     assert callable(data.source)
     samples, held = data.source(rng, EPOCH), data.source(rng, SCORED)
+    if cuda:
+        import cupy
+
+        samples, held = cupy.asarray(samples), cupy.asarray(held)
     state, log = directory / f"{task}-{seed}.npz", directory / f"{task}-{seed}.json"
     steps = EPOCH // BATCH
     if state.exists():
@@ -145,7 +144,7 @@ def train(task: str, seed: int, *, epochs: int, every: int, directory: Path) -> 
         rows = []
     while run.step < epochs * steps and run.status == "finished":
         start = time.process_time()
-        run = run.resume(min(every * steps, epochs * steps - run.step))
+        run = run.resume(min(every * steps, epochs * steps - run.step), capture=cuda)
         run.history.clear()  # 100 records an epoch that nobody reads
         row = {"epoch": run.step / steps, **scores(run.sample(SCORED), data)}
         rows.append(row | {"cpu_seconds": time.process_time() - start})
@@ -163,11 +162,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--every", type=int, default=1, help="epochs between scores and checkpoints")
     parser.add_argument("--runs", type=Path, required=True, help="directory of the checkpoints")
+    parser.add_argument("--cuda", action="store_true", help="on CuPy arrays, steps recorded as a graph")
     given = parser.parse_args(arguments)
     given.runs.mkdir(parents=True, exist_ok=True)
     ends = []
     for seed in range(given.first, given.first + given.seeds):
-        rows = train(given.task, seed, epochs=given.epochs, every=given.every, directory=given.runs)
+        rows = train(
+            given.task, seed, epochs=given.epochs, every=given.every, directory=given.runs, cuda=given.cuda
+        )
         ends.append(next(row for row in rows if row["epoch"] >= given.epochs or row is rows[-1]))
         print(json.dumps({"seed": seed} | ends[-1]), flush=True)
     for name in ("epoch", "modes", "good_percent", "reverse_kl"):

@@ -7,7 +7,9 @@ import pytest
 
 import generative as gen
 from bench import pacgan_gan
+from generative._autodiff import leaves
 from generative._data import Source
+from generative._graph import GraphStep
 from generative._random import STEP, key_of, stream
 
 
@@ -51,6 +53,20 @@ def test_both_players_move_on_their_own_costs_at_once(shift):
         params, _ = player.optimizer.update(flat, entry["optimizer"], entry["params"])
         np.testing.assert_allclose(after[name]["params"], params, rtol=0, atol=1e-12)
         assert np.max(np.abs(params - entry["params"])) > 1e-5
+
+
+def test_its_step_can_be_a_graph():
+    class Again:
+        def record(self, body):
+            return body
+
+    model, source, state, *_ = _started(2, dtype="float32")
+    graph = GraphStep(model, source, Again())
+    ordinary = recorded = state
+    for i in range(2, 6):
+        ordinary, _ = model.step(ordinary, source, i, stream(key_of(0), STEP, i))
+        recorded, _ = graph.step(recorded, i, stream(key_of(0), STEP, i))
+    assert all(np.array_equal(a, b) for a, b in zip(leaves(ordinary), leaves(recorded), strict=True))
 
 
 def test_the_nets_are_those_of_the_paper():
