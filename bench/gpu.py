@@ -113,7 +113,7 @@ def check_learning(cp: Any, xp: Any) -> Iterator[tuple[str, float, float]]:
 
     rng = np.random.default_rng(3)
     y, b, g = rng.normal(size=(70, 50)), rng.normal(size=50), rng.normal(size=(70, 50))
-    keep = rng.random((70, 25)) < 0.5
+    keep, pieces = rng.random((70, 25)) < 0.5, rng.integers(0, 5, size=(70, 10), dtype=np.int32)
     adam = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
     calls = {
         "bias_activation": lambda m, to, xp: m.bias_activation(to(y), to(b), "leaky_relu", 0.3, xp=xp),
@@ -122,6 +122,12 @@ def check_learning(cp: Any, xp: Any) -> Iterator[tuple[str, float, float]]:
         "adam": lambda m, to, xp: m.adam(*(to(v.ravel()) for v in (g, y, y[::-1], np.abs(y))), **adam, xp=xp)[
             0
         ],
+        "largest_piece": lambda m, to, xp: m.largest_piece(to(y), 5, xp=xp),
+        "pick_piece": lambda m, to, xp: m.pick_piece(to(y), to(pieces), 5, xp=xp),
+        "spread_piece": lambda m, to, xp: m.spread_piece(to(g[:, :10]), to(pieces), 5, xp=xp),
+        "moments": lambda m, to, xp: m.moments(to(y), xp=xp)[1],
+        "standardise": lambda m, to, xp: m.standardise(to(y), to(b), to(b * b), 0.1, xp=xp),
+        "standardise_pullback": lambda m, to, xp: m.standardise_pullback(to(g), to(y), to(b * b), 0.1, xp=xp),
     }
     for name, call in calls.items():
         found = to_numpy(call(gpu, cp.asarray, xp))

@@ -186,6 +186,22 @@ def test_gpu_agrees_with_reference(dtype):
     keep = rng.random((70, 25)) < 0.5
     swapped = gpu.pair_swap(cp.asarray(y), cp.asarray(keep), xp=xp_gpu)
     assert np.array_equal(swapped.get(), reference.pair_swap(y, keep, xp=xp))
+    chosen = gpu.largest_piece(cp.asarray(y), 5, xp=xp_gpu)
+    assert np.array_equal(chosen.get(), reference.largest_piece(y, 5, xp=xp))
+    picked = gpu.pick_piece(cp.asarray(y), chosen, 5, xp=xp_gpu)
+    assert np.array_equal(picked.get(), reference.pick_piece(y, chosen.get(), 5, xp=xp))
+    spread = gpu.spread_piece(picked, chosen, 5, xp=xp_gpu)
+    assert np.array_equal(spread.get(), reference.spread_piece(picked.get(), chosen.get(), 5, xp=xp))
+    moments = reference.moments(y, xp=xp)
+    for ours, theirs in zip(gpu.moments(cp.asarray(y), xp=xp_gpu), moments, strict=True):
+        np.testing.assert_allclose(ours.get(), theirs, rtol=1e-5 if dtype == np.float32 else 1e-13, atol=1e-6)
+    placed = [cp.asarray(a) for a in (y, *moments)]
+    np.testing.assert_allclose(
+        gpu.standardise(*placed, 0.1, xp=xp_gpu).get(), reference.standardise(y, *moments, 0.1, xp=xp), **tol
+    )
+    pulled = gpu.standardise_pullback(cp.asarray(g), placed[0], placed[2], 0.1, xp=xp_gpu)
+    expected = reference.standardise_pullback(g, y, moments[1], 0.1, xp=xp)
+    np.testing.assert_allclose(pulled.get(), expected, rtol=0, atol=100 * tol["atol"])
     options = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
     flat = [x.ravel() for x in (g, y, y[::-1].copy(), np.abs(y))]
     expected = reference.adam(*flat, **options, xp=xp)
