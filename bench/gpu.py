@@ -1,7 +1,7 @@
 """Every CUDA kernel on a GPU: first that it is right, then how long it takes.
 
 On a machine with an NVIDIA GPU and CuPy, from the root of the repository (numba and SciPy as well, for the
-comparison; nothing is built beforehand)::
+comparison; PyTorch, if there, is timed on the same GAN step; nothing is built beforehand)::
 
     python -m bench.gpu
 
@@ -113,7 +113,7 @@ def check_learning(cp: Any, xp: Any) -> Iterator[tuple[str, float, float]]:
 
     rng = np.random.default_rng(3)
     y, b, g = rng.normal(size=(70, 50)), rng.normal(size=50), rng.normal(size=(70, 50))
-    keep = rng.random((70, 25)) < 0.5
+    keep, pieces = rng.random((70, 25)) < 0.5, rng.integers(0, 5, size=(70, 10), dtype=np.int32)
     adam = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
     calls = {
         "bias_activation": lambda m, to, xp: m.bias_activation(to(y), to(b), "leaky_relu", 0.3, xp=xp),
@@ -122,6 +122,12 @@ def check_learning(cp: Any, xp: Any) -> Iterator[tuple[str, float, float]]:
         "adam": lambda m, to, xp: m.adam(*(to(v.ravel()) for v in (g, y, y[::-1], np.abs(y))), **adam, xp=xp)[
             0
         ],
+        "largest_piece": lambda m, to, xp: m.largest_piece(to(y), 5, xp=xp),
+        "pick_piece": lambda m, to, xp: m.pick_piece(to(y), to(pieces), 5, xp=xp),
+        "spread_piece": lambda m, to, xp: m.spread_piece(to(g[:, :10]), to(pieces), 5, xp=xp),
+        "moments": lambda m, to, xp: m.moments(to(y), xp=xp)[1],
+        "standardise": lambda m, to, xp: m.standardise(to(y), to(b), to(b * b), 0.1, xp=xp),
+        "standardise_pullback": lambda m, to, xp: m.standardise_pullback(to(g), to(y), to(b * b), 0.1, xp=xp),
     }
     for name, call in calls.items():
         found = to_numpy(call(gpu, cp.asarray, xp))
@@ -208,12 +214,62 @@ def time_step(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
     yield _row("GAN step, 3 x 256, batch 256, float32", seconds, lambda s: f"{1 / s:.0f} steps/s")
 
 
-CHECKS = {"scan": check_scan, "critic": check_critic, "line": check_line, "learning": check_learning}
+def check_graph(cp: Any, xp: Any) -> Iterator[tuple[str, float, float]]:
+    """Twenty steps by a graph against twenty ordinary ones, by their costs."""
+    from bench.step_time import ours, ring
+
+    data = cp.asarray(ring())
+    yield "GAN step by graph", _deviation(ours(data, capture=True)(), ours(data)()), 2e-2
+
+
+def time_graph(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
+    """The same GAN step, recorded (`fit(..., capture=True)`)."""
+    from bench.step_time import STEPS, ours, ring
+
+    run = ours(cp.asarray(ring()), capture=True)
+    run()  # records
+    seconds = [s / STEPS for s in timed(cp, run, repeats)]
+    yield _row("the same by a CUDA graph", seconds, lambda s: f"{1 / s:.0f} steps/s")
+
+
+def time_rivals(cp: Any, repeats: int, shrink: int) -> Iterator[Row]:
+    """The same GAN step in PyTorch, if it is there and sees the device; every run ends with a look."""
+    try:
+        import torch
+    except ImportError:
+        return
+    if not torch.cuda.is_available():
+        return
+    from bench.step_time import STEPS, torch_eager
+
+    for name, options in {
+        "PyTorch eager": {},
+        "PyTorch, torch.compile": {"compiled": "default"},
+        "PyTorch, torch.compile with CUDA graphs": {"compiled": "reduce-overhead"},
+    }.items():
+        try:
+            run = torch_eager(frugal=True, device="cuda", **options)
+            run()  # compiles
+            seconds = [s / STEPS for s in timed(cp, run, repeats)]
+        except Exception as error:  # a rival's trouble is no fault of ours
+            yield f"the same, {name}", "", "", f"{type(error).__name__}", ""
+            continue
+        yield _row(f"the same, {name} {torch.__version__}", seconds, lambda s: f"{1 / s:.0f} steps/s")
+
+
+CHECKS = {
+    "scan": check_scan,
+    "critic": check_critic,
+    "line": check_line,
+    "learning": check_learning,
+    "graph": check_graph,
+}
 TIMES = {
     "scan": (time_divergences,),
     "critic": (time_minimum,),
     "line": (time_line,),
-    "learning": (time_step,),
+    "learning": (time_step, time_rivals),
+    "graph": (time_graph,),
 }
 
 

@@ -6,8 +6,9 @@ grid: means in {-4, -2, 0, 2, 4}², σ = 0.05; 100 000 training samples. Scored 
 2 500 fresh data, the same between two fresh data sets (the floor), and the spread of the samples within 8σ
 of a mode over σ, by coordinate: near 0 for a generator that puts every mode on a point, where all are good.
 
-Every seed is written to FILE as it ends; the same command goes on where it stopped. Nets and budgets are
-ours and smaller than the paper's: a 4x400 batch-norm generator, a maxout discriminator, 400 epochs.
+Every seed is written to FILE as it ends; the same command goes on where it stopped. ``--model gan`` is the
+paper's own plain GAN with the paper's nets and budget, hours a seed, and has options of its own: see
+`bench.pacgan_gan`. The others have nets and budgets of ours, much smaller.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from generative._presets import semidual
 
 SCORED = 2_500
 TASKS = {"ring": datasets.load("ring"), "grid": datasets.load("grid25")}
-BATCH = {"gan": 128, "wgan-gp": 256, "wgan": 512}
-STEPS = {"gan": 10_000, "wgan-gp": 5_000, "wgan": 8_000}
+BATCH = {"wgan-gp": 256, "wgan": 512}
+STEPS = {"wgan-gp": 5_000, "wgan": 8_000}
 COLUMNS = ("modes", "good_percent", "reverse_kl", "w2", "w2_floor", "spread_ratio", "seconds")
 
 
@@ -53,15 +54,7 @@ def score(data: datasets.Dataset, made: np.ndarray, rng: np.random.Generator) ->
 
 
 def build(model: str, data: datasets.Dataset, *, steps: int, width: int) -> Any:
-    """The contestants: the plain GAN, WGAN-GP, and our best WGAN: the semi-dual one."""
-    if model == "gan":
-        adam = gen.Adam(1e-3, beta1=0.5)
-        return gen.GAN(
-            gen.MLP(2, *[width] * 4, 2, norm="batch"),
-            gen.MLP(2, *[width] * 3, 1, activation="leaky_relu"),
-            generator_optimizer=adam,
-            discriminator_optimizer=adam,
-        )
+    """Ours: WGAN-GP, and our best WGAN: the semi-dual one."""
     if model == "wgan-gp":
         rate = gen.LinearDecay(5e-4, 0.0, steps)
         return gen.WGAN(
@@ -91,12 +84,21 @@ def main() -> None:
     """Run, print one line a seed, and the means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--task", choices=sorted(TASKS), required=True)
-    parser.add_argument("--model", choices=sorted(STEPS), required=True)
+    parser.add_argument("--model", choices=("gan", *sorted(STEPS)), required=True)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the first seed, of a new FILE")
     parser.add_argument("--steps", type=int, help=f"default: {STEPS}")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--out", type=Path, help="JSON file for the results; rows already in it are kept")
-    given = parser.parse_args()
+    given, rest = parser.parse_known_args()
+    if given.model == "gan":
+        from bench import pacgan_gan
+
+        seeds = ["--first", str(given.first), "--seeds", str(given.seeds)]
+        pacgan_gan.main(["--task", given.task, *seeds, *rest])
+        return
+    if rest:
+        parser.error(f"unknown options {' '.join(rest)}")
     steps, batch = given.steps or STEPS[given.model], BATCH[given.model]
     model = build(given.model, TASKS[given.task], steps=steps, width=given.width)
     asked = {"task": given.task, "model": repr(model), "steps": steps, "batch": batch}
@@ -106,7 +108,8 @@ def main() -> None:
         if before["asked"] != asked:
             raise SystemExit(f"error: {given.out} holds other runs; name another --out")
         rows = before["rows"]
-    for seed in range(len(rows), given.seeds):
+    first = rows[-1]["seed"] + 1 if rows else given.first
+    for seed in range(first, given.first + given.seeds):
         rows.append(train(given.task, model, steps=steps, batch_size=batch, seed=seed))
         if given.out:  # after every seed: an interrupted run keeps what it has
             given.out.write_text(json.dumps({"asked": asked, "rows": rows}, indent=1))

@@ -31,10 +31,11 @@ def ring() -> np.ndarray:
     return (ring + 0.01 * rng.standard_normal((10_000, 2))).astype(np.float32)
 
 
-def ours(data: Any = None) -> Callable[[], Any]:
-    """``STEPS`` steps of our GAN, where ``data`` are (default: `ring` in NumPy)."""
+def ours(data: Any = None, *, capture: bool = False) -> Callable[[], Any]:
+    """``STEPS`` steps of our GAN, where ``data`` are (default: `ring` in NumPy); ``capture``: by a graph."""
     import generative as gen
     from generative._data import Source
+    from generative._graph import GraphStep
     from generative._random import STEP, key_of, stream
 
     model = gen.GAN(
@@ -43,24 +44,27 @@ def ours(data: Any = None) -> Callable[[], Any]:
     key = key_of(0)
     source = Source(ring() if data is None else data, holdout=0.1, batch_size=BATCH, key=key, dtype="float32")
     state = model.begin(source, key)
+    graph = GraphStep(model, source) if capture else None
 
     def run() -> Any:
         nonlocal state
         for i in range(STEPS):
-            state, metrics = model.step(state, source, i, stream(key, STEP, i))
+            rng = stream(key, STEP, i)
+            ordinary = graph is None
+            state, metrics = model.step(state, source, i, rng) if ordinary else graph.step(state, i, rng)
         return float(metrics["value"])
 
     return run
 
 
-def torch_eager(*, frugal: bool) -> Callable[[], Any]:
-    """The same in PyTorch eager."""
+def torch_eager(*, frugal: bool, device: str = "cpu", compiled: str | None = None) -> Callable[[], Any]:
+    """The same in PyTorch eager, or with the step compiled in the mode ``compiled`` of ``torch.compile``."""
     import torch
     from torch import nn
 
     torch.manual_seed(0)
-    threads = int(os.environ["OMP_NUM_THREADS"])
-    torch.set_num_threads(threads)
+    if device == "cpu":
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
     def mlp(n_in: int, n_out: int, activation: Any) -> Any:
         sizes = [n_in, WIDTH, WIDTH, WIDTH]
@@ -69,18 +73,18 @@ def torch_eager(*, frugal: bool) -> Callable[[], Any]:
             layers += [nn.Linear(a, b), activation]
         return nn.Sequential(*layers, nn.Linear(WIDTH, n_out))
 
-    generator = mlp(LATENT, 2, nn.ReLU(inplace=True))
-    discriminator = mlp(2, 1, nn.LeakyReLU(0.2, inplace=True))
+    generator = mlp(LATENT, 2, nn.ReLU(inplace=True)).to(device)
+    discriminator = mlp(2, 1, nn.LeakyReLU(0.2, inplace=True)).to(device)
     options = {"lr": 2e-4, "betas": (0.5, 0.999), "fused": frugal}
     adam_g = torch.optim.Adam(generator.parameters(), **options)
     adam_d = torch.optim.Adam(discriminator.parameters(), **options)
     softplus = nn.functional.softplus
-    data = torch.from_numpy(ring())
+    data = torch.from_numpy(ring()).to(device)
 
     def step() -> Any:
-        x = data[torch.randint(0, len(data), (BATCH,))]
+        x = data[torch.randint(0, len(data), (BATCH,), device=device)]
         with torch.no_grad():
-            fake = generator(torch.randn(BATCH, LATENT))
+            fake = generator(torch.randn(BATCH, LATENT, device=device))
         adam_d.zero_grad()
         if frugal:
             scores = discriminator(torch.cat([x, fake]))
@@ -93,15 +97,18 @@ def torch_eager(*, frugal: bool) -> Callable[[], Any]:
         if frugal:
             discriminator.requires_grad_(False)
         adam_g.zero_grad()
-        softplus(-discriminator(generator(torch.randn(BATCH, LATENT)))).mean().backward()
+        z = torch.randn(BATCH, LATENT, device=device)
+        softplus(-discriminator(generator(z))).mean().backward()
         adam_g.step()
         if frugal:
             discriminator.requires_grad_(True)
         return cost
 
+    play = step if compiled is None else torch.compile(step, mode=compiled)
+
     def run() -> Any:
         for _ in range(STEPS):
-            cost = step()
+            cost = play()
         return float(cost.detach())
 
     return run

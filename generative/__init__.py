@@ -5,6 +5,7 @@ from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, 
 from generative._critic import NetCritic
 from generative._fit import Run, fit
 from generative._fourier import Fourier
+from generative._maxout import Maxout
 from generative._models import GAN, WGAN
 from generative._nets import (
     MLP,
@@ -49,6 +50,7 @@ __all__ = [
     "LayerNorm",
     "LinearDecay",
     "MLP",
+    "Maxout",
     "NetCritic",
     "RMSProp",
     "Reshape",

@@ -8,6 +8,7 @@ from typing import Any
 
 from generative._autodiff import leaves, rebuild
 from generative._autodiff.tape import space_of
+from transport.internal import kernels
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Layout:
         """The leaves of ``tree`` copied into one flat array."""
         parts = leaves(tree)
         xp = space_of(*parts)
-        return xp.concat([xp.reshape(part, (-1,)) for part in parts])
+        return kernels("generative", xp).concat([xp.reshape(part, (-1,)) for part in parts], 0, xp=xp)
 
     def views(self, flat: Any) -> Any:
         """The tree whose leaves are views of ``flat``."""

@@ -40,6 +40,11 @@ class _Adversarial:
     maker: Player
     judge: Player
 
+    @property
+    def players(self) -> dict[str, Player]:
+        """The players by their names in the state."""
+        return {"generator": self.maker, "judge": self.judge}
+
     def begin(self, source: Source, key: Key) -> State:
         """Fresh parameters for both players."""
         state = {
@@ -292,8 +297,10 @@ class WGAN(_Adversarial):
         return state
 
     def _project(self, params: Any) -> Any:
-        xp = namespace(params)
-        return xp.clip(params, -self.clip, self.clip) if self.lipschitz == "clip" else params
+        if self.lipschitz != "clip":
+            return params
+        where, bound = namespace(params).where, self.clip  # CuPy's clip of the standard waits for the device
+        return where(params > bound, bound, where(params < -bound, -bound, params))
 
     def _critic_loss(self, x: Any, fake: Any, labels: Any, mix: Any) -> Any:
         if self.lipschitz == "semidual":

@@ -17,8 +17,9 @@ import numpy as np
 
 from generative import ops
 from generative._autodiff import value_of
+from generative._autodiff.tape import space_of
 from generative._weights import WEIGHTS, effective_weight, initial_weight, refresh_state
-from transport.internal import check_choice, check_count, to_numpy
+from transport.internal import check_choice, check_count, kernels, to_numpy
 
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "tanh", "softplus", "sigmoid", "groupsort")
 
@@ -202,16 +203,16 @@ class BatchNorm(Layer):
 
     def apply(self, params: Any, x: Any, state: Any, *, train: bool = False) -> tuple[Any, Any]:
         mean, var = state["mean"], state["var"]
-        if train:
-            axes = tuple(range(x.ndim - 1))
-            mean = ops.mean(x, axis=axes)
-            var = ops.mean(ops.square(x - mean), axis=axes)
-            m = self.momentum
-            state = {
-                "mean": m * state["mean"] + (1 - m) * value_of(mean),
-                "var": m * state["var"] + (1 - m) * value_of(var),
-            }
-        return (x - mean) / ops.sqrt(var + self.eps) * params["scale"] + params["shift"], state
+        if not train:
+            return (x - mean) / ops.sqrt(var + self.eps) * params["scale"] + params["shift"], state
+        flat = x if x.ndim == 2 else ops.reshape(x, shape=(-1, self.n))
+        plain = value_of(flat)
+        xp = space_of(plain)
+        now = dict(zip(("mean", "var"), kernels("generative", xp).moments(plain, xp=xp), strict=True))
+        m = self.momentum
+        state = {name: m * state[name] + (1 - m) * now[name] for name in now}
+        y = ops.standardise(flat, eps=self.eps) * params["scale"] + params["shift"]
+        return y if x.ndim == 2 else ops.reshape(y, shape=tuple(x.shape)), state
 
     def lipschitz(self, params: Any, state: Any) -> float:
         scale, var = to_numpy(value_of(params["scale"])), to_numpy(state["var"])

@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import array_api_compat as aac
+
 from generative import ops
 from generative._autodiff import grad, value_of
 from generative._autodiff.tape import space_of
@@ -97,7 +99,7 @@ def categorical_log_likelihood(x: Any, score: Any) -> Any:
     """``Σ log softmax(score)[x]`` over features: x (n, d) integers, score (n, d, k) -> (n,)."""
     plain = value_of(x)
     xp = space_of(plain)
-    classes = xp.arange(score.shape[-1], dtype=plain.dtype)
+    classes = xp.arange(score.shape[-1], dtype=plain.dtype, device=aac.device(plain))
     chosen = xp.astype(plain[..., None] == classes, value_of(score).dtype)
     return ops.sum(ops.sum(score * chosen, axis=-1) - ops.logsumexp(score, axis=-1), axis=-1)
 

@@ -2,6 +2,9 @@
 
 They work on one flat array and return new ones; nothing given is written to, so the state before a step
 stays good. The state is a dict of arrays and Python ints: it goes into a checkpoint as it is.
+
+What differs from update to update is a few numbers, ``scalars(t)`` of update t = 1, 2, ...; a state with an
+entry ``"at"``, an array with a row of them for each coming update, is moved by those instead (`_graph.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +23,14 @@ Rate = float | Callable[[int], float]
 def rate_at(rate: Rate, step: int) -> float:
     """The number a rate stands for after ``step`` updates."""
     return float(rate(step)) if callable(rate) else rate
+
+
+def _numbers(optimizer: Any, state: dict[str, Any], t: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The scalars of update ``t``, and what is left of ``"at"`` after it."""
+    at = state.get("at")
+    if at is None:
+        return optimizer.scalars(t), {}
+    return tuple(at[0, j] for j in range(at.shape[1])), {"at": at[1:, :]}
 
 
 def _check_rate(rate: Rate) -> None:
@@ -95,25 +106,30 @@ class Adam:
         xp = space_of(params)
         return {"t": 0, "m": xp.zeros_like(params), "v": xp.zeros_like(params)}
 
+    def scalars(self, t: int) -> tuple[float, float, float]:
+        """Rate and 1/(1 - β₂ᵗ), the bias corrections in them, and the share that decays."""
+        rate = rate_at(self.rate, t - 1)
+        return rate / (1 - self.beta1**t), 1 / (1 - self.beta2**t), rate * self.decay
+
     def update(self, gradient: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         """One step against ``gradient``."""
         xp = space_of(params)
         t = int(state["t"]) + 1
-        rate = rate_at(self.rate, t - 1)
+        (rate, unbias, shrink), rest = _numbers(self, state, t)
         new, m, v = kernels("generative", xp).adam(
             gradient,
             params,
             state["m"],
             state["v"],
-            rate=rate / (1 - self.beta1**t),
+            rate=rate,
             beta1=self.beta1,
             beta2=self.beta2,
-            unbias=1 / (1 - self.beta2**t),
+            unbias=unbias,
             eps=self.eps,
-            shrink=rate * self.decay,
+            shrink=shrink,
             xp=xp,
         )
-        return new, {"t": t, "m": m, "v": v}
+        return new, {"t": t, "m": m, "v": v, **rest}
 
 
 @dataclass(frozen=True)
@@ -131,12 +147,17 @@ class RMSProp:
         """Mean square zero."""
         return {"t": 0, "v": space_of(params).zeros_like(params)}
 
+    def scalars(self, t: int) -> tuple[float]:
+        """The rate of update ``t``."""
+        return (rate_at(self.rate, t - 1),)
+
     def update(self, gradient: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         """One step against ``gradient``."""
         xp = space_of(params)
+        t = int(state["t"]) + 1
+        (rate,), rest = _numbers(self, state, t)
         v = self.beta * state["v"] + (1 - self.beta) * gradient * gradient
-        rate = rate_at(self.rate, int(state["t"]))
-        return params - rate * gradient / (xp.sqrt(v) + self.eps), {"t": int(state["t"]) + 1, "v": v}
+        return params - rate * gradient / (xp.sqrt(v) + self.eps), {"t": t, "v": v, **rest}
 
 
 @dataclass(frozen=True)
@@ -153,10 +174,15 @@ class SGD:
         """Velocity zero; absent without momentum."""
         return {"t": 0, "u": space_of(params).zeros_like(params)} if self.momentum else {"t": 0}
 
+    def scalars(self, t: int) -> tuple[float]:
+        """The rate of update ``t``."""
+        return (rate_at(self.rate, t - 1),)
+
     def update(self, gradient: Any, state: dict[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
         """One step against ``gradient``."""
-        t = int(state["t"])
-        after: dict[str, Any] = {"t": t + 1}
+        t = int(state["t"]) + 1
+        (rate,), rest = _numbers(self, state, t)
+        after: dict[str, Any] = {"t": t, **rest}
         if self.momentum:
             gradient = after["u"] = self.momentum * state["u"] + gradient
-        return params - rate_at(self.rate, t) * gradient, after
+        return params - rate * gradient, after

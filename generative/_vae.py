@@ -22,7 +22,7 @@ from generative._objectives import (
 from generative._optim import Adam
 from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Key, Place, stream
-from transport.internal import check_choice, check_positive, namespace, to_numpy
+from transport.internal import check_choice, check_positive, to_numpy
 
 State = dict[str, Entry]
 _ADAM = Adam(1e-3)
@@ -116,6 +116,11 @@ class VAE:
         learns_scale = self.likelihood == "gaussian" and self.scale is None
         return Player(_Autoencoder(self.encoder, self.decoder, learns_scale), self.optimizer, self.average)
 
+    @property
+    def players(self) -> dict[str, Player]:
+        """The player by its name in the state."""
+        return {"autoencoder": self.player}
+
     def begin(self, source: Source, key: Key) -> State:
         """Fresh parameters."""
         probe = to_numpy(source.batch(0)[0])
@@ -181,7 +186,7 @@ class VAE:
         copies = noise.shape[0] // x.shape[0]
         if copies > 1:
             mean, log_var = ops.concat(*[mean] * copies), ops.concat(*[log_var] * copies)
-            x = namespace(x).concat([x] * copies)
+            x = ops.concat(*[x] * copies)
             labels = None if labels is None else np.concatenate([labels] * copies)
         z = mean + ops.exp(0.5 * log_var) * noise
         out, decoder = self.decode(params, z, labels, state, train=train)

@@ -35,8 +35,8 @@ def refresh_state(w: Any, state: Any, *, train: bool) -> Any:
         return state
     plain = value_of(w)
     xp = namespace(plain)
-    v = _unit(xp.matmul(plain.T, state["u"]), xp)
-    return {"u": _unit(xp.matmul(plain, v), xp)}
+    v = _unit(ops.matmul(plain.T, state["u"]), xp)
+    return {"u": _unit(ops.matmul(plain, v), xp)}
 
 
 def _unit(x: Any, xp: Any) -> Any:
@@ -52,7 +52,7 @@ def effective_weight(w: Any, weight: str, state: Any) -> Any:
     plain = value_of(w)
     xp = namespace(plain)
     u = state["u"]
-    v = _unit(xp.matmul(plain.T, u), xp)
+    v = _unit(ops.matmul(plain.T, u), xp)
     sigma = ops.sum(ops.matmul(w, v) * u)  # u, v held constant: dσ = uᵀ dW v (Miyato et al. 2018, eq. 9)
     return w / sigma
 
@@ -67,7 +67,7 @@ def bjorck(w: Any, *, steps: int = _BJORCK_STEPS) -> Any:
     plain = value_of(w)
     xp = namespace(plain)
     # The scale is held constant: the limit does not depend on it.
-    gram = xp.matmul(plain.T, plain) if plain.shape[0] >= plain.shape[1] else xp.matmul(plain, plain.T)
+    gram = ops.matmul(plain.T, plain) if plain.shape[0] >= plain.shape[1] else ops.matmul(plain, plain.T)
     bound = xp.sqrt(xp.max(xp.sum(xp.abs(gram), axis=0)))  # >= the largest singular value
     w = w / xp.maximum(bound, xp.ones_like(bound))
     for _ in range(steps):

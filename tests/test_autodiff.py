@@ -29,6 +29,7 @@ def _apart(*shape):
 
 _positive = np.exp(_normal(3, 2))
 _image = _normal(2, 5, 4, 3)
+_columns = _normal(4, 3) + 2.0
 _indices = np.array([2, 0, 2])
 
 # name -> [(arguments, static)]: broadcasting, axes, and every activation included.
@@ -105,6 +106,9 @@ CASES = {
         for name in ACTIVATIONS
     ],
     "pair_swap": [((_normal(3, 4),), {"keep": np.array([[True, False], [False, False], [True, True]])})],
+    "pick_piece": [((_normal(2, 6),), {"chosen": np.array([[0, 2], [1, 1]]), "pieces": 3})],
+    "spread_piece": [((_normal(2, 2),), {"chosen": np.array([[0, 2], [1, 1]]), "pieces": 3})],
+    "standardise": [((_columns,), {"eps": 0.1})],
     "unfold": [((_image,), {"size": (3, 2), "stride": 2}), ((_image,), {"size": (2, 2)})],
     "fold": [((_normal(2, 2, 2, 18),), {"size": (3, 2), "shape": (2, 5, 4, 3), "stride": 2})],
 }

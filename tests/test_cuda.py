@@ -219,6 +219,59 @@ def test_learning_kernels_on_the_host(dtype, learning_module):
     module[f"adam<{kind}>"]((3,), (32,), (*flat, *new, *scalars, np.int64(flat[0].size)))
     for found, value in zip(new, rules.adam(*flat, **options, xp=xnp), strict=True):
         np.testing.assert_allclose(found, value, **tol)
+    again = [np.empty_like(flat[0]) for _ in range(3)]
+    stored = [np.array(options[name], dtype) for name in ("rate", "unbias", "shrink")]
+    fixed = [dtype(s) for s in (0.9, 0.99, 1 - 0.9, 1 - 0.99, 1e-8)]
+    module[f"adam_at<{kind}>"]((3,), (32,), (*flat, *again, *stored, *fixed, np.int64(flat[0].size)))
+    assert all(np.array_equal(a, b) for a, b in zip(again, new, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "pieces", "m"), [(7, 5, 3), (1, 1, 40), (4, 2, 1)])
+def test_maxout_kernels_on_the_host(n, pieces, m, dtype, learning_module):
+    from generative._kernels import reference as rules
+
+    kind = "float" if dtype == np.float32 else "double"
+    rng = np.random.default_rng(6)
+    x = rng.integers(0, 3, size=(n, pieces * m)).astype(dtype)
+    x[-1, 0] = np.nan
+    expected = rules.largest_piece(x, pieces, xp=xnp)
+    chosen = np.empty((n, m), np.int32)
+    sizes = (np.int32(pieces), np.int32(m))
+    learning_module[f"largest_piece<{kind}>"]((2,), (4,), (x, chosen, *sizes, np.int64(n * m)))
+    assert np.array_equal(chosen, expected)
+    x, g = rng.normal(size=x.shape).astype(dtype), rng.normal(size=(n, m)).astype(dtype)
+    picked, spread = np.empty_like(g), np.empty_like(x)
+    learning_module[f"pick_piece<{kind}>"]((2,), (4,), (x, chosen, picked, *sizes, np.int64(n * m)))
+    learning_module[f"spread_piece<{kind}>"]((2,), (4,), (g, chosen, spread, *sizes, np.int64(x.size)))
+    assert np.array_equal(picked, rules.pick_piece(x, expected, pieces, xp=xnp))
+    assert np.array_equal(spread, rules.spread_piece(g, expected, pieces, xp=xnp))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "m"), [(5, 70), (1, 1), (100, 33)])
+def test_standardising_kernels_on_the_host(n, m, dtype, descending, learning_module):
+    from generative._kernels import reference as rules
+
+    kind = "float" if dtype == np.float32 else "double"
+    rng = np.random.default_rng(7)
+    x, g = (rng.normal(1.0, 2.0, size=(n, m)).astype(dtype) for _ in range(2))
+    tol = {"rtol": 100 * np.finfo(dtype).eps, "atol": 100 * np.finfo(dtype).eps}
+    learning_module.descending = descending
+    try:
+        mean, var, y, pulled = np.empty(m, dtype), np.empty(m, dtype), np.empty_like(x), np.empty_like(x)
+        sizes, eps = (np.int32(n), np.int32(m)), dtype(0.1)
+        learning_module[f"moments<{kind}>"]((2,), (256,), (x, mean, var, *sizes))
+        for found, expected in zip((mean, var), rules.moments(x, xp=xnp), strict=True):
+            np.testing.assert_allclose(found, expected, **tol)
+        arguments = (x, mean, var, y, eps, np.int32(m), np.int64(x.size))
+        learning_module[f"standardise<{kind}>"]((2,), (32,), arguments)
+        np.testing.assert_allclose(y, rules.standardise(x, mean, var, 0.1, xp=xnp), **tol)
+        learning_module[f"standardise_pull<{kind}>"]((2,), (256,), (g, y, var, pulled, eps, *sizes))
+        np.testing.assert_allclose(pulled, rules.standardise_pullback(g, y, var, 0.1, xp=xnp), **tol)
+    finally:
+        learning_module.descending = False
 
 
 @pytest.mark.parametrize("descending", [False, True])

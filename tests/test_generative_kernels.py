@@ -15,9 +15,17 @@ NAMES = (
     "activation_slope",
     "adam",
     "bias_activation",
+    "concat",
+    "largest_piece",
+    "matmul",
+    "moments",
     "pair_swap",
+    "pick_piece",
     "soft_nearest",
     "soft_nearest_pullback",
+    "spread_piece",
+    "standardise",
+    "standardise_pullback",
 )
 
 
@@ -106,6 +114,55 @@ def test_soft_nearest(dtype, eps, anchors):
         np.testing.assert_allclose(a, b, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=tol["atol"] / eps)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "pieces", "m"), [(7, 5, 3), (1, 1, 4), (4, 2, 1)])
+def test_pieces(n, pieces, m, dtype):
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 3, size=(n, pieces * m)).astype(dtype)  # many equals: the first one wins
+    if n > 1:
+        x[1, -1] = np.nan
+    chosen = reference.largest_piece(x, pieces, xp=xp)
+    assert np.array_equal(cpu.largest_piece(x, pieces, xp=xp), chosen)
+    assert np.array_equal(cpu.largest_piece(np.asfortranarray(x), pieces, xp=xp), chosen)
+    x, g = rng.normal(size=x.shape).astype(dtype), rng.normal(size=(n, m)).astype(dtype)
+    picked = cpu.pick_piece(x, chosen, pieces, xp=xp)
+    spread = cpu.spread_piece(g, chosen, pieces, xp=xp)
+    assert np.array_equal(picked, reference.pick_piece(x, chosen, pieces, xp=xp))
+    assert np.array_equal(spread, reference.spread_piece(g, chosen, pieces, xp=xp))
+    assert picked.dtype == spread.dtype == dtype
+    assert np.sum(picked * g) == pytest.approx(np.sum(x * spread), rel=1e-5)  # adjoints
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_standardising(dtype):
+    rng = np.random.default_rng(5)
+    x, g = (rng.normal(2.0, 3.0, size=(50, 7)).astype(dtype) for _ in range(2))
+    tol = {"rtol": 50 * np.finfo(dtype).eps, "atol": 50 * np.finfo(dtype).eps}
+    moments = reference.moments(x, xp=xp)
+    for a, b in zip(cpu.moments(x, xp=xp), moments, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, b, **tol)
+    y = reference.standardise(x, *moments, 1e-3, xp=xp)
+    np.testing.assert_allclose(cpu.standardise(x, *moments, 1e-3, xp=xp), y, **tol)
+    expected = reference.standardise_pullback(g, y, moments[1], 1e-3, xp=xp)
+    for cotangent in (g, np.asfortranarray(g)):
+        got = cpu.standardise_pullback(cotangent, y, moments[1], 1e-3, xp=xp)
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, expected, **tol)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adam_keeps_no_subnormal_moments(dtype):
+    """They cost a hundred cycles each; a maxout piece that never wins would fill the state with them."""
+    tiny = np.finfo(dtype).tiny
+    m, v, g = np.full(3, 1.5 * tiny, dtype), np.full(3, 1.5 * tiny, dtype), np.zeros(3, dtype)
+    options = {"rate": 0.1, "beta1": 0.5, "beta2": 0.5, "unbias": 1.0, "eps": 1e-8, "shrink": 0.0}
+    params, m, v = cpu.adam(g, np.ones(3, dtype), m, v, **options, xp=xp)
+    assert not m.any()
+    assert not v.any()
+    assert np.all(params == 1)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gpu_agrees_with_reference(dtype):
@@ -129,6 +186,22 @@ def test_gpu_agrees_with_reference(dtype):
     keep = rng.random((70, 25)) < 0.5
     swapped = gpu.pair_swap(cp.asarray(y), cp.asarray(keep), xp=xp_gpu)
     assert np.array_equal(swapped.get(), reference.pair_swap(y, keep, xp=xp))
+    chosen = gpu.largest_piece(cp.asarray(y), 5, xp=xp_gpu)
+    assert np.array_equal(chosen.get(), reference.largest_piece(y, 5, xp=xp))
+    picked = gpu.pick_piece(cp.asarray(y), chosen, 5, xp=xp_gpu)
+    assert np.array_equal(picked.get(), reference.pick_piece(y, chosen.get(), 5, xp=xp))
+    spread = gpu.spread_piece(picked, chosen, 5, xp=xp_gpu)
+    assert np.array_equal(spread.get(), reference.spread_piece(picked.get(), chosen.get(), 5, xp=xp))
+    moments = reference.moments(y, xp=xp)
+    for ours, theirs in zip(gpu.moments(cp.asarray(y), xp=xp_gpu), moments, strict=True):
+        np.testing.assert_allclose(ours.get(), theirs, rtol=1e-5 if dtype == np.float32 else 1e-13, atol=1e-6)
+    placed = [cp.asarray(a) for a in (y, *moments)]
+    np.testing.assert_allclose(
+        gpu.standardise(*placed, 0.1, xp=xp_gpu).get(), reference.standardise(y, *moments, 0.1, xp=xp), **tol
+    )
+    pulled = gpu.standardise_pullback(cp.asarray(g), placed[0], placed[2], 0.1, xp=xp_gpu)
+    expected = reference.standardise_pullback(g, y, moments[1], 0.1, xp=xp)
+    np.testing.assert_allclose(pulled.get(), expected, rtol=0, atol=100 * tol["atol"])
     options = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
     flat = [x.ravel() for x in (g, y, y[::-1].copy(), np.abs(y))]
     expected = reference.adam(*flat, **options, xp=xp)

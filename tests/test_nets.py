@@ -100,6 +100,7 @@ _NETS = [
     gen.MLP(3, 16, 1, activation="sigmoid"),
     gen.MLP(3, 16, 1, norm="batch"),
     gen.MLP(3, 16, 1, norm="layer"),
+    gen.Sequential(gen.Maxout(3, 8, 5), gen.Maxout(8, 8, 2, weight="spectral"), gen.Dense(8, 1)),
     gen.Sequential(
         gen.Reshape((3, 3, 1)), gen.Conv(1, 4, 2, activation="relu"), gen.Reshape((16,)), gen.Dense(16, 1)
     ),
@@ -147,6 +148,32 @@ def test_nets_run_on_other_backends(net, backend):
     got = gen.grad(loss)(place(params), backend.asarray(x))
     for a, b in zip(gen._autodiff.leaves(expected), gen._autodiff.leaves(got), strict=True):
         np.testing.assert_allclose(to_numpy(b), a, rtol=1e-10, atol=1e-12)
+
+
+def test_maxout_takes_the_largest_of_its_linear_maps():
+    x = _rng.normal(size=(5, 3))
+    (y, _), params, _ = _run(gen.Maxout(3, 4, pieces=2), x)
+    w, b = params["w"], _rng.normal(size=8)
+    assert np.array_equal(y, np.maximum(x @ w[:, :4], x @ w[:, 4:]))
+    y, _ = gen.Maxout(3, 4, pieces=2).apply({"w": w, "b": b}, x, {})
+    np.testing.assert_allclose(y, np.maximum(x @ w[:, :4] + b[:4], x @ w[:, 4:] + b[4:]), rtol=1e-14)
+    with pytest.raises(ValueError, match="pieces"):
+        ops.maxout(x, pieces=2)
+    with pytest.raises(ValueError, match="pieces"):
+        gen.Maxout(3, 4, pieces=0)
+
+
+def test_batch_norm_of_images_is_that_of_their_pixels():
+    x, g = _rng.normal(size=(3, 4, 5, 2)), _rng.normal(size=(3, 4, 5, 2))
+    (y, state), params, _ = _run(gen.BatchNorm(2), x, train=True)
+    (rows, flat), _, _ = _run(gen.BatchNorm(2), x.reshape(-1, 2), train=True)
+    assert np.array_equal(y.reshape(-1, 2), rows)
+    assert np.array_equal(state["var"], flat["var"])
+
+    def cost(point):  # through the running averages in use, which are not those of the batch
+        return ops.sum(gen.BatchNorm(2).apply(params, point, state)[0] * g)
+
+    np.testing.assert_allclose(gen.grad(cost)(x), g / np.sqrt(state["var"] + 1e-5), rtol=1e-12)
 
 
 def test_layout_is_a_bijection_without_copies():

@@ -8,7 +8,8 @@ from typing import Any
 import array_api_compat as aac
 import numpy as np
 
-from generative._autodiff.rules import _reduced, define, exp, reshape, sum
+from generative._autodiff.rules import _reduced, define, exp, reshape, sqrt, square, sum
+from generative._autodiff.rules import mean as average
 from generative._autodiff.tape import Primitive, Tensor, space_of, value_of
 from transport.internal import is_numpy, kernels
 
@@ -56,7 +57,7 @@ def _take_adjoint(xp: ModuleType, x: Any, *, indices: Any, size: int, axis: int)
     else:  # Σ over repeated indices as one product with the 0/1 incidence matrix
         labels = xp.reshape(xp.arange(size, dtype=indices.dtype, device=aac.device(x)), (size, 1))
         incidence = xp.astype(labels == xp.reshape(indices, (1, -1)), x.dtype)
-        flat = xp.matmul(incidence, xp.reshape(moved, (moved.shape[0], -1)))
+        flat = _matmul(xp, incidence, xp.reshape(moved, (moved.shape[0], -1)))
         out = xp.reshape(flat, (size, *rest))
     return xp.moveaxis(out, 0, axis)
 
@@ -98,7 +99,11 @@ def _concat_rule(needs: Any, g: Any, out: Any, *parts: Any, axis: int = 0) -> li
     return pulled
 
 
-concat: Primitive = define("concat", lambda xp, *parts, axis=0: xp.concat(parts, axis=axis), _concat_rule)
+def _concat(xp: ModuleType, *parts: Any, axis: int = 0) -> Any:
+    return kernels("generative", xp).concat(parts, axis, xp=xp)
+
+
+concat: Primitive = define("concat", _concat, _concat_rule)
 
 
 def pad(x: Any, *, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
@@ -115,7 +120,7 @@ def pad(x: Any, *, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
 
 def _matmul(xp: ModuleType, a: Any, b: Any) -> Any:
     # An outer product is no work for BLAS: (512, 1) by (1, 256) takes 144 µs there, 15 µs here.
-    return a * b if a.shape[-1] == 1 else xp.matmul(a, b)
+    return a * b if a.shape[-1] == 1 else kernels("generative", xp).matmul(a, b, xp=xp)
 
 
 matmul: Primitive = define(  # both of at least two axes; leading axes broadcast
@@ -191,6 +196,50 @@ def groupsort(x: Any) -> Any:
     return pair_swap(x, keep=plain[..., :half] >= plain[..., half:])
 
 
+pick_piece: Primitive = define(  # one column of each unit's pieces; ``chosen`` (n, m) holds integers
+    "pick_piece",
+    lambda xp, x, *, chosen, pieces: kernels("generative", xp).pick_piece(x, chosen, pieces, xp=xp),
+    lambda needs, g, out, x, *, chosen, pieces: (spread_piece(g, chosen=chosen, pieces=pieces),),
+)
+spread_piece: Primitive = define(  # adjoint of pick_piece
+    "spread_piece",
+    lambda xp, g, *, chosen, pieces: kernels("generative", xp).spread_piece(g, chosen, pieces, xp=xp),
+    lambda needs, h, out, g, *, chosen, pieces: (pick_piece(h, chosen=chosen, pieces=pieces),),
+)
+
+
+def maxout(x: Any, *, pieces: int) -> Any:
+    """The largest of each unit's ``pieces`` values: (n, pieces m) -> (n, m), unit j in columns j, j + m, ...
+
+    The derivative goes to the largest, the first of equals (Goodfellow et al., ICML 2013).
+    """
+    plain = value_of(x)
+    if plain.ndim != 2 or plain.shape[1] % pieces:
+        raise ValueError(f"x has shape {tuple(plain.shape)}; maxout needs (n, m pieces), pieces = {pieces}")
+    xp = space_of(plain)
+    chosen = kernels("generative", xp).largest_piece(plain, pieces, xp=xp)
+    return pick_piece(x, chosen=chosen, pieces=pieces)
+
+
+def _standardise(xp: ModuleType, x: Any, *, eps: float) -> Any:
+    mean, var = kernels("generative", xp).moments(x, xp=xp)
+    return kernels("generative", xp).standardise(x, mean, var, eps, xp=xp)
+
+
+def _standardise_rule(needs: Any, g: Any, out: Any, x: Any, *, eps: float) -> tuple[Any]:
+    if type(g) is not Tensor and type(out) is not Tensor:
+        xp = space_of(g)
+        _, var = kernels("generative", xp).moments(x, xp=xp)
+        return (kernels("generative", xp).standardise_pullback(g, out, var, eps, xp=xp),)
+    centred = x - average(x, axis=0)  # in primitives, so that it can be differentiated again
+    spread = sqrt(average(square(centred), axis=0) + eps)
+    return ((g - average(g, axis=0) - out * average(g * out, axis=0)) / spread,)
+
+
+standardise: Primitive = define(  # columns of x (n, m) to mean 0 and variance v / (v + eps), v their own
+    "standardise", _standardise, _standardise_rule
+)
+
 # --- patches of images, shape (n, height, width, channels) ------------------------------------------
 
 
@@ -212,7 +261,8 @@ def _windows(shape: tuple[int, ...], size: tuple[int, int], stride: int) -> list
 
 
 def _unfold(xp: ModuleType, x: Any, *, size: tuple[int, int], stride: int = 1) -> Any:
-    return xp.concat([x[view] for view in _windows(x.shape, size, stride)], axis=-1)
+    parts = [x[view] for view in _windows(x.shape, size, stride)]
+    return kernels("generative", xp).concat(parts, -1, xp=xp)
 
 
 def _fold(xp: ModuleType, x: Any, *, size: tuple[int, int], shape: tuple[int, ...], stride: int = 1) -> Any:
@@ -263,13 +313,17 @@ __all__ = [
     "getitem",
     "groupsort",
     "matmul",
+    "maxout",
     "pad",
     "pair_swap",
     "permute_along",
     "permute_dims",
+    "pick_piece",
     "reshape",
     "scatter",
     "sort",
+    "spread_piece",
+    "standardise",
     "take",
     "take_adjoint",
     "transpose",

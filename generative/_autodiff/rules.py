@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from generative._autodiff.tape import Primitive, Tensor, identity, space_of, value_of
+from transport.internal import kernels
 
 Axis = int | tuple[int, ...] | None
 
@@ -125,12 +126,12 @@ softplus: Primitive = _unary("softplus", _softplus, lambda g, out, x: g * sigmoi
 
 gate: Primitive = define(  # g where x > 0, slope·g elsewhere: linear in g, and piecewise constant in x
     "gate",
-    lambda xp, g, x, *, slope: xp.where(x > 0, g, slope * g),
+    lambda xp, g, x, *, slope: kernels("generative", xp).activation_slope(g, x, "leaky_relu", slope, xp=xp),
     lambda needs, h, out, g, x, *, slope: (gate(h, x, slope=slope) if needs[0] else None, None),
 )
 leaky_relu: Primitive = define(
     "leaky_relu",
-    lambda xp, x, *, slope=0.2: xp.where(x > 0, x, slope * x),
+    lambda xp, x, *, slope=0.2: kernels("generative", xp).activation_slope(x, x, "leaky_relu", slope, xp=xp),
     lambda needs, g, out, x, *, slope=0.2: (gate(g, x, slope=slope),),
 )
 where: Primitive = define(

@@ -40,13 +40,107 @@ def _pair_swap(x, keep):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _adam(g, params, m, v, rate, beta1, beta2, rest1, rest2, unbias, eps, shrink):
+def _largest_piece(x, pieces):
+    m = x.shape[1] // pieces
+    chosen = np.zeros((x.shape[0], m), np.int32)
+    best = np.empty(m, x.dtype)
+    for i in range(x.shape[0]):
+        best[:] = x[i, :m]
+        for p in range(1, pieces):
+            for j in range(m):
+                v = x[i, p * m + j]
+                higher = best[j] == best[j] and not v <= best[j]  # the first NaN wins, as in argmax
+                best[j] = v if higher else best[j]
+                chosen[i, j] = p if higher else chosen[i, j]
+    return chosen
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _pick_piece(x, chosen):
+    n, m = chosen.shape
+    out = np.empty((n, m), x.dtype)
+    for i in range(n):
+        for j in range(m):
+            out[i, j] = x[i, chosen[i, j] * m + j]
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _spread_piece(g, chosen, pieces):
+    n, m = chosen.shape
+    out = np.empty((n, pieces * m), g.dtype)
+    zero = g.dtype.type(0)
+    for i in range(n):
+        for p in range(pieces):
+            for j in range(m):
+                out[i, p * m + j] = g[i, j] if chosen[i, j] == p else zero
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _moments(x):
+    n, m = x.shape
+    mean, var = np.zeros(m, x.dtype), np.zeros(m, x.dtype)
+    for i in range(n):
+        for j in range(m):
+            mean[j] += x[i, j]
+    mean /= x.dtype.type(n)
+    for i in range(n):
+        for j in range(m):
+            gap = x[i, j] - mean[j]
+            var[j] += gap * gap
+    var /= x.dtype.type(n)
+    return mean, var
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _standardise(x, mean, factor):
+    out = np.empty_like(x)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = (x[i, j] - mean[j]) * factor[j]
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _standardise_pullback(g, y, factor):
+    n, m = g.shape
+    lift, tilt = np.zeros(m, g.dtype), np.zeros(m, g.dtype)
+    for i in range(n):
+        for j in range(m):
+            lift[j] += g[i, j]
+            tilt[j] += g[i, j] * y[i, j]
+    lift /= g.dtype.type(n)
+    tilt /= g.dtype.type(n)
+    out = np.empty_like(g)
+    for i in range(n):
+        for j in range(m):
+            out[i, j] = (g[i, j] - lift[j] - y[i, j] * tilt[j]) * factor[j]
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _adam(g, params, m, v, rate, beta1, beta2, rest1, rest2, unbias, eps, shrink, tiny):
     new, m_new, v_new = np.empty_like(params), np.empty_like(m), np.empty_like(v)
+    zero = tiny - tiny
     for i in range(g.size):
-        m_new[i] = beta1 * m[i] + rest1 * g[i]
-        v_new[i] = beta2 * v[i] + rest2 * (g[i] * g[i])
+        first = beta1 * m[i] + rest1 * g[i]
+        second = beta2 * v[i] + rest2 * (g[i] * g[i])
+        # Moments of parameters whose gradient stays 0 decay into subnormal numbers, 100 cycles each.
+        m_new[i] = zero if abs(first) < tiny else first
+        v_new[i] = zero if second < tiny else second
         new[i] = params[i] - rate * m_new[i] / (np.sqrt(v_new[i] * unbias) + eps) - shrink * params[i]
     return new, m_new, v_new
+
+
+def matmul(a: Any, b: Any, *, xp: ModuleType) -> Any:
+    """See `reference.matmul`."""
+    return np.matmul(a, b)
+
+
+def concat(parts: Any, axis: int, *, xp: ModuleType) -> Any:
+    """See `reference.concat`."""
+    return np.concatenate(parts, axis=axis)
 
 
 def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
@@ -76,6 +170,40 @@ def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
     return _pair_swap(rows, np.ascontiguousarray(keep).reshape(rows.shape[0], -1)).reshape(x.shape)
 
 
+def largest_piece(x: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.largest_piece`."""
+    return _largest_piece(np.ascontiguousarray(x), pieces)
+
+
+def pick_piece(x: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.pick_piece`."""
+    return _pick_piece(np.ascontiguousarray(x), np.ascontiguousarray(chosen, dtype=np.int32))
+
+
+def spread_piece(g: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.spread_piece`."""
+    return _spread_piece(np.ascontiguousarray(g), np.ascontiguousarray(chosen, dtype=np.int32), pieces)
+
+
+def moments(x: Any, *, xp: ModuleType) -> tuple[Any, Any]:
+    """See `reference.moments`."""
+    return _moments(np.ascontiguousarray(x))
+
+
+def _shrinking(var: Any, eps: float) -> Any:
+    return (1.0 / np.sqrt(var + var.dtype.type(eps))).astype(var.dtype, copy=False)
+
+
+def standardise(x: Any, mean: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.standardise`."""
+    return _standardise(*_alike(x, mean, _shrinking(var, eps)))
+
+
+def standardise_pullback(g: Any, y: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.standardise_pullback`: two passes over g and y."""
+    return _standardise_pullback(*_alike(g, y, _shrinking(var, eps)))
+
+
 def adam(
     g: Any,
     params: Any,
@@ -92,7 +220,7 @@ def adam(
 ) -> tuple[Any, Any, Any]:
     """See `reference.adam`: one pass over the four arrays."""
     kind = params.dtype.type
-    scalars = map(kind, (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink))
+    scalars = map(kind, (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink, np.finfo(kind).tiny))
     return _adam(np.ascontiguousarray(g, dtype=kind), params, m, v, *scalars)
 
 

@@ -10,20 +10,44 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from generative._kernels import reference
+from generative._kernels import blas, reference
 
 __all__ = [
     "activation_slope",
     "adam",
     "bias_activation",
+    "concat",
+    "largest_piece",
+    "matmul",
+    "moments",
     "pair_swap",
+    "pick_piece",
     "soft_nearest",
     "soft_nearest_pullback",
+    "spread_piece",
+    "standardise",
+    "standardise_pullback",
 ]
 
 _THREADS = 256
 _ROW = 128  # threads a block of the soft_nearest kernels; as in learning.cu
-KERNELS = ("bias_leaky", "gate", "pair_swap", "adam", "soft_nearest", "soft_pull_x", "soft_pull_psi")
+_COLUMNS = 32  # columns a block of the standardising kernels
+KERNELS = (
+    "bias_leaky",
+    "gate",
+    "pair_swap",
+    "adam",
+    "adam_at",
+    "soft_nearest",
+    "soft_pull_x",
+    "soft_pull_psi",
+    "largest_piece",
+    "pick_piece",
+    "spread_piece",
+    "moments",
+    "standardise",
+    "standardise_pull",
+)
 OPTIONS = ("--std=c++17",)
 _NAMES = {"float32": "float", "float64": "double"}
 
@@ -59,6 +83,17 @@ def _fits(*arrays: Any) -> bool:
     return str(arrays[0].dtype) in _NAMES and all(x.dtype == arrays[0].dtype for x in arrays)
 
 
+def matmul(a: Any, b: Any, *, xp: ModuleType) -> Any:
+    """See `reference.matmul`; through our own cuBLAS handle where a graph is recorded, see `blas`."""
+    own = blas.current()
+    return cp.matmul(a, b) if own is None else own.matmul(a, b, xp=cp)
+
+
+def concat(parts: Any, axis: int, *, xp: ModuleType) -> Any:
+    """See `reference.concat` and `blas.concat`."""
+    return blas.concat(parts, axis, xp=xp)
+
+
 def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
     """See `reference.bias_activation`; overwrites ``y``."""
     if activation == "leaky_relu" and y.flags.c_contiguous and _fits(y, b):
@@ -89,6 +124,76 @@ def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
     return out
 
 
+def largest_piece(x: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.largest_piece`."""
+    if not _fits(x):
+        return reference.largest_piece(x, pieces, xp=xp)
+    m = x.shape[1] // pieces
+    chosen = cp.empty((x.shape[0], m), dtype=np.int32)
+    sizes = (np.int32(pieces), np.int32(m), np.int64(chosen.size))
+    _launch("largest_piece", x.dtype, chosen.size, (cp.ascontiguousarray(x), chosen, *sizes))
+    return chosen
+
+
+def pick_piece(x: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.pick_piece`."""
+    if not _fits(x):
+        return reference.pick_piece(x, chosen, pieces, xp=xp)
+    out = cp.empty(chosen.shape, dtype=x.dtype)
+    sizes = (np.int32(pieces), np.int32(chosen.shape[1]), np.int64(out.size))
+    given = (cp.ascontiguousarray(x), cp.ascontiguousarray(chosen, dtype=np.int32))
+    _launch("pick_piece", x.dtype, out.size, (*given, out, *sizes))
+    return out
+
+
+def spread_piece(g: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """See `reference.spread_piece`."""
+    if not _fits(g):
+        return reference.spread_piece(g, chosen, pieces, xp=xp)
+    n, m = chosen.shape
+    out = cp.empty((n, pieces * m), dtype=g.dtype)
+    sizes = (np.int32(pieces), np.int32(m), np.int64(out.size))
+    given = (cp.ascontiguousarray(g), cp.ascontiguousarray(chosen, dtype=np.int32))
+    _launch("spread_piece", g.dtype, out.size, (*given, out, *sizes))
+    return out
+
+
+def _columns(kernel: str, dtype: Any, m: int, arguments: tuple[Any, ...]) -> None:
+    _launch_blocks(kernel, dtype, (m + _COLUMNS - 1) // _COLUMNS, arguments, threads=_THREADS)
+
+
+def moments(x: Any, *, xp: ModuleType) -> tuple[Any, Any]:
+    """See `reference.moments`: one launch for both."""
+    if not _fits(x) or not x.shape[0]:
+        return reference.moments(x, xp=xp)
+    n, m = x.shape
+    mean, var = cp.empty(m, dtype=x.dtype), cp.empty(m, dtype=x.dtype)
+    _columns("moments", x.dtype, m, (cp.ascontiguousarray(x), mean, var, np.int32(n), np.int32(m)))
+    return mean, var
+
+
+def standardise(x: Any, mean: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.standardise`."""
+    if not _fits(x, mean, var):
+        return reference.standardise(x, mean, var, eps, xp=xp)
+    x = cp.ascontiguousarray(x)
+    out = cp.empty_like(x)
+    sizes = (np.int32(x.shape[1]), np.int64(x.size))
+    _launch("standardise", x.dtype, x.size, (x, mean, var, out, x.dtype.type(eps), *sizes))
+    return out
+
+
+def standardise_pullback(g: Any, y: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """See `reference.standardise_pullback`: one launch."""
+    if not _fits(g, y, var) or not g.shape[0]:
+        return reference.standardise_pullback(g, y, var, eps, xp=xp)
+    g, y = cp.ascontiguousarray(g), cp.ascontiguousarray(y)
+    out = cp.empty_like(g)
+    (n, m), small = g.shape, g.dtype.type(eps)
+    _columns("standardise_pull", g.dtype, m, (g, y, var, out, small, np.int32(n), np.int32(m)))
+    return out
+
+
 def adam(
     g: Any,
     params: Any,
@@ -104,11 +209,15 @@ def adam(
     xp: ModuleType,
 ) -> tuple[Any, Any, Any]:
     """See `reference.adam`: one launch for all parameters of a net."""
-    kind = params.dtype.type
-    scalars = [kind(s) for s in (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink)]
+    kind, size = params.dtype.type, np.int64(params.size)
     new = tuple(cp.empty_like(params) for _ in range(3))
-    given = (cp.ascontiguousarray(g.astype(params.dtype, copy=False)), params, m, v)
-    _launch("adam", params.dtype, params.size, (*given, *new, *scalars, np.int64(params.size)))
+    given = (cp.ascontiguousarray(g.astype(params.dtype, copy=False)), params, m, v, *new)
+    if isinstance(rate, float):
+        scalars = [kind(s) for s in (rate, beta1, beta2, 1 - beta1, 1 - beta2, unbias, eps, shrink)]
+        _launch("adam", params.dtype, params.size, (*given, *scalars, size))
+    else:  # numbers that lie on the device: a graph reads them anew each time
+        scalars = [kind(s) for s in (beta1, beta2, 1 - beta1, 1 - beta2, eps)]
+        _launch("adam_at", params.dtype, params.size, (*given, rate, unbias, shrink, *scalars, size))
     return new  # type: ignore[return-value]
 
 

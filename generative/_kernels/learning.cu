@@ -41,20 +41,41 @@ __global__ void pair_swap(const T* __restrict__ x, const bool* __restrict__ keep
     }
 }
 
-// Adam with decoupled decay on flat arrays; rate and unbias hold the corrections of the first steps
+// One entry of Adam with decoupled decay; rate and unbias hold the corrections of the first steps
+template <typename T>
+__device__ __forceinline__ void moved(const T g, const T params, const T m, const T v, T* __restrict__ params_new,
+                                      T* __restrict__ m_new, T* __restrict__ v_new, const T rate, const T beta1,
+                                      const T beta2, const T rest1, const T rest2, const T unbias, const T eps,
+                                      const T shrink) {
+    const T first = beta1 * m + rest1 * g;
+    const T second = beta2 * v + rest2 * (g * g);
+    *m_new = first;
+    *v_new = second;
+    *params_new = params - rate * first / (root(second * unbias) + eps) - shrink * params;
+}
+
 template <typename T>
 __global__ void adam(const T* __restrict__ g, const T* __restrict__ params, const T* __restrict__ m,
                      const T* __restrict__ v, T* __restrict__ params_new, T* __restrict__ m_new,
                      T* __restrict__ v_new, const T rate, const T beta1, const T beta2, const T rest1,
                      const T rest2, const T unbias, const T eps, const T shrink, const long long size) {
     const long long stride = (long long)blockDim.x * gridDim.x;
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride) {
-        const T first = beta1 * m[i] + rest1 * g[i];
-        const T second = beta2 * v[i] + rest2 * (g[i] * g[i]);
-        m_new[i] = first;
-        v_new[i] = second;
-        params_new[i] = params[i] - rate * first / (root(second * unbias) + eps) - shrink * params[i];
-    }
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride)
+        moved(g[i], params[i], m[i], v[i], params_new + i, m_new + i, v_new + i, rate, beta1, beta2, rest1, rest2,
+              unbias, eps, shrink);
+}
+
+// The same for a graph: what differs from update to update is read from memory when the kernel runs
+template <typename T>
+__global__ void adam_at(const T* __restrict__ g, const T* __restrict__ params, const T* __restrict__ m,
+                        const T* __restrict__ v, T* __restrict__ params_new, T* __restrict__ m_new,
+                        T* __restrict__ v_new, const T* __restrict__ rate, const T* __restrict__ unbias,
+                        const T* __restrict__ shrink, const T beta1, const T beta2, const T rest1, const T rest2,
+                        const T eps, const long long size) {
+    const long long stride = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride)
+        moved(g[i], params[i], m[i], v[i], params_new + i, m_new + i, v_new + i, *rate, beta1, beta2, rest1, rest2,
+              *unbias, eps, *shrink);
 }
 
 // ---- soft_nearest: out_i = eps log sum_j exp((psi_j - |x_i - y_j|) / eps) ----------------------------
@@ -150,5 +171,119 @@ __global__ void soft_pull_psi(const T* __restrict__ g, const T* __restrict__ out
             total += g[i] * raised((psi[j] - apart(x + i * d, y + j * d, d) - out[i]) / eps);
         total = joined(total, part);
         if (threadIdx.x == 0) by_psi[j] = total;
+    }
+}
+
+// ---- maxout: piece p of unit j lies in column p m + j ------------------------------------------------
+
+// chosen (n, m): the number of the largest piece, the first of equals and the first NaN; x (n, pieces m)
+template <typename T>
+__global__ void largest_piece(const T* __restrict__ x, int* __restrict__ chosen, const int pieces, const int m,
+                              const long long size) {
+    const long long stride = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride) {
+        const T* first = x + i / m * pieces * m + i % m;
+        T best = first[0];
+        int which = 0;
+        for (int p = 1; p < pieces; ++p) {
+            const T v = first[(long long)p * m];
+            if (best == best && !(v <= best)) {
+                best = v;
+                which = p;
+            }
+        }
+        chosen[i] = which;
+    }
+}
+
+template <typename T>
+__global__ void pick_piece(const T* __restrict__ x, const int* __restrict__ chosen, T* __restrict__ out,
+                           const int pieces, const int m, const long long size) {
+    const long long stride = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride)
+        out[i] = x[(i / m * pieces + chosen[i]) * m + i % m];
+}
+
+// out (n, pieces m) <- g (n, m) in the chosen columns, else 0; one thread an entry of out
+template <typename T>
+__global__ void spread_piece(const T* __restrict__ g, const int* __restrict__ chosen, T* __restrict__ out,
+                             const int pieces, const int m, const long long size) {
+    const long long stride = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride) {
+        const long long row = i / ((long long)pieces * m), unit = row * m + i % m;
+        out[i] = chosen[unit] == (int)(i / m % pieces) ? g[unit] : T(0);
+    }
+}
+
+// ---- columns of x (n, m) to mean 0 and variance v / (v + eps) ----------------------------------------
+// A block takes COLS columns at a time, LANES threads each; their sums are added in a fixed order.
+
+constexpr int COLS = 32, LANES = 8;
+
+// the sum over the lanes of a column, in every lane
+template <typename T>
+__device__ __forceinline__ T over_lanes(T value, T* part) {
+    const int column = threadIdx.x % COLS;
+    __syncthreads();
+    part[threadIdx.x] = value;
+    __syncthreads();
+    T total = T(0);
+    for (int lane = 0; lane < LANES; ++lane) total += part[lane * COLS + column];
+    return total;
+}
+
+template <typename T>
+__global__ void moments(const T* __restrict__ x, T* __restrict__ mean, T* __restrict__ var, const int n,
+                        const int m) {
+    __shared__ T part[COLS * LANES];
+    const int lane = threadIdx.x / COLS;
+    for (int start = blockIdx.x * COLS; start < m; start += gridDim.x * COLS) {
+        const int j = start + threadIdx.x % COLS;
+        T total = T(0), squares = T(0);
+        if (j < m)
+            for (long long i = lane; i < n; i += LANES) total += x[i * m + j];
+        const T centre = over_lanes(total, part) / T(n);
+        if (j < m)
+            for (long long i = lane; i < n; i += LANES) {
+                const T gap = x[i * m + j] - centre;
+                squares += gap * gap;
+            }
+        squares = over_lanes(squares, part) / T(n);
+        if (lane == 0 && j < m) {
+            mean[j] = centre;
+            var[j] = squares;
+        }
+    }
+}
+
+template <typename T>
+__global__ void standardise(const T* __restrict__ x, const T* __restrict__ mean, const T* __restrict__ var,
+                            T* __restrict__ out, const T eps, const int m, const long long size) {
+    const long long stride = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += stride)
+        out[i] = (x[i] - mean[i % m]) / root(var[i % m] + eps);
+}
+
+// out <- (g - E g - y E[g y]) / sqrt(var + eps), E over the column
+template <typename T>
+__global__ void standardise_pull(const T* __restrict__ g, const T* __restrict__ y, const T* __restrict__ var,
+                                 T* __restrict__ out, const T eps, const int n, const int m) {
+    __shared__ T part[COLS * LANES];
+    const int lane = threadIdx.x / COLS;
+    for (int start = blockIdx.x * COLS; start < m; start += gridDim.x * COLS) {
+        const int j = start + threadIdx.x % COLS;
+        T lift = T(0), tilt = T(0);
+        if (j < m)
+            for (long long i = lane; i < n; i += LANES) {
+                lift += g[i * m + j];
+                tilt += g[i * m + j] * y[i * m + j];
+            }
+        lift = over_lanes(lift, part) / T(n);
+        tilt = over_lanes(tilt, part) / T(n);
+        if (j < m) {
+            const T length = root(var[j] + eps);
+            for (long long i = lane; i < n; i += LANES)
+                out[i * m + j] = (g[i * m + j] - lift - y[i * m + j] * tilt) / length;
+        }
     }
 }

@@ -8,6 +8,18 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+import array_api_compat as aac
+
+
+def matmul(a: Any, b: Any, *, xp: ModuleType) -> Any:
+    """``a b``; leading axes broadcast."""
+    return xp.matmul(a, b)
+
+
+def concat(parts: Any, axis: int, *, xp: ModuleType) -> Any:
+    """The arrays ``parts`` one behind the other along ``axis``."""
+    return xp.concat(parts, axis=axis)
+
 
 def bias_activation(y: Any, b: Any, activation: str, slope: float, *, xp: ModuleType) -> Any:
     """``activation(y + b)``; y (n, m) may be overwritten, b (m,)."""
@@ -42,6 +54,50 @@ def pair_swap(x: Any, keep: Any, *, xp: ModuleType) -> Any:
     half = x.shape[-1] // 2
     a, b = x[..., :half], x[..., half:]
     return xp.concat([xp.where(keep, a, b), xp.where(keep, b, a)], axis=-1)
+
+
+def largest_piece(x: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """Which of its ``pieces`` is largest, the first of equals: x (n, pieces m), piece p of unit j in column
+    p m + j -> integers (n, m).
+    """
+    return xp.argmax(xp.reshape(x, (x.shape[0], pieces, -1)), axis=1)
+
+
+def _chosen(chosen: Any, pieces: int, xp: ModuleType) -> Any:
+    numbers = xp.arange(pieces, dtype=chosen.dtype, device=aac.device(chosen))
+    return chosen[:, None, :] == xp.reshape(numbers, (1, pieces, 1))
+
+
+def pick_piece(x: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """The chosen piece of every unit: x (n, pieces m), chosen (n, m) -> (n, m)."""
+    apart = xp.reshape(x, (x.shape[0], pieces, -1))
+    return xp.sum(xp.where(_chosen(chosen, pieces, xp), apart, xp.zeros_like(apart)), axis=1)
+
+
+def spread_piece(g: Any, chosen: Any, pieces: int, *, xp: ModuleType) -> Any:
+    """The adjoint of `pick_piece`: g (n, m) in the chosen columns, zero in the others of (n, pieces m)."""
+    apart = xp.where(_chosen(chosen, pieces, xp), g[:, None, :], xp.zeros_like(g)[:, None, :])
+    return xp.reshape(apart, (g.shape[0], -1))
+
+
+def moments(x: Any, *, xp: ModuleType) -> tuple[Any, Any]:
+    """Mean and variance of every column of x (n, m)."""
+    mean = xp.mean(x, axis=0)
+    gap = x - mean
+    return mean, xp.mean(gap * gap, axis=0)
+
+
+def standardise(x: Any, mean: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """``(x - mean) / √(var + eps)``: x (n, m), mean and var (m,)."""
+    return (x - mean) / xp.sqrt(var + eps)
+
+
+def standardise_pullback(g: Any, y: Any, var: Any, eps: float, *, xp: ModuleType) -> Any:
+    """Cotangent of x for the cotangent g of ``y = standardise(x, *moments(x), eps)``.
+
+    ``(g - E g - y E[g y]) / √(var + eps)``, E over the column (Ioffe and Szegedy 2015, section 3).
+    """
+    return (g - xp.mean(g, axis=0) - y * xp.mean(g * y, axis=0)) / xp.sqrt(var + eps)
 
 
 def adam(
