@@ -80,15 +80,6 @@ def pair_cost(x, y, i, j, metric, power):
 
 
 @_jit
-def pair_costs(x, y, rows, cols, metric, power):
-    """c(x[rows], y[cols]), shape (k,)."""
-    out = np.empty(len(rows))
-    for k in range(len(rows)):
-        out[k] = pair_cost(x, y, rows[k], cols[k], metric, power)
-    return out
-
-
-@_jit
 def cheapest(x, y, g, indptr, col, first, last, f, metric, power):
     """f_i = min over the arcs e of row i of c(x_i, y_col[e]) - g_col[e], for rows first:last."""
     for i in range(first, last):

@@ -45,6 +45,11 @@ Shortlist: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(rows, cols, f, g)."""
 
 
+def _as_index(k: np.ndarray) -> np.ndarray:
+    """One type of index, writable: kernels are compiled once."""
+    return k if k.dtype == np.int64 and k.flags.carray else np.require(k, np.int64, ["C", "W"])
+
+
 @dataclass(frozen=True)
 class Norm:
     """The cost |x - y|^power: metric 0 Euclidean, 1 cityblock, 2 Chebyshev."""
@@ -53,13 +58,13 @@ class Norm:
     power: float
 
     def costs(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """c(x[rows], y[cols]), broadcast."""
-        from transport._kernels.kd_query import pair_costs
+        """c(x[rows], y[cols]): of pairs, or of all pairs if rows is a column and cols a row."""
+        from transport._kernels.costs import block_points, entries_points
 
-        shape = np.broadcast_shapes(np.shape(rows), np.shape(cols))
-        # one type of index, writable: the kernel is compiled once
-        flat = [np.require(np.broadcast_to(k, shape).ravel(), np.int64, ["C", "W"]) for k in (rows, cols)]
-        return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
+        norm = self.metric, self.power
+        if np.ndim(rows) == 2:  # a column of rows and a row of columns
+            return block_points(x[np.ravel(rows)], y[np.ravel(cols)], *norm, 0, np.size(rows))
+        return entries_points(x, y, *norm, *(_as_index(k) for k in (rows, cols)))
 
     def search(
         self, fitted: Fitted | FittedTiles, x: np.ndarray, k: int, limit: np.ndarray | None = None
@@ -304,5 +309,5 @@ def lay_out(
 
 def _dense(oracle: GeometricOracle) -> MatrixOracle:
     n, m = oracle.shape
-    values = oracle.costs(np.arange(n)[:, None], np.arange(m)[None, :])
+    values = oracle.costs(np.arange(n)[:, None], np.arange(m))
     return MatrixOracle(values, (oracle.x.mass, oracle.y.mass), oracle.work, magnitude=float(values.max()))
