@@ -25,6 +25,7 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.rough import rough_start
+from transport._solver.small import is_small, ship_at_once
 from transport._solver.trees import Work
 from transport._tiles import FittedTiles, Tiles, index
 from transport.internal import run_chunks
@@ -96,6 +97,24 @@ class Side:
         return Side(KdTree(centre, np.arange(1 << depth)), mass)
 
 
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Clusters whose optimum took one call: what a finer level wants to know of a `Simplex`."""
+
+    oracle: GeometricOracle
+    basis: Basis
+    f: np.ndarray
+    g: np.ndarray
+
+    def potentials(self) -> tuple[np.ndarray, np.ndarray]:
+        """(f, g)."""
+        return self.f, self.g
+
+    def flows(self) -> Basis:
+        """Arcs with positive flow."""
+        return self.basis
+
+
 class GeometricOracle:
     """Prices all pairs of two point clouds; all indices are kd positions.
 
@@ -158,7 +177,7 @@ class GeometricOracle:
         None if the auction labours on them already: densities so uneven that no size of bids suits them.
         """
         f, tree, good = np.zeros(self.shape[0]), self.x.tree, True
-        core: Simplex | None = None
+        core: Simplex | Solved | None = None
         for d in self._depths():
             x, y = self.x.coarser(d), self.y.coarser(d)
             if core is None or (CROWD << d) <= self.shape[0]:
@@ -182,7 +201,7 @@ class GeometricOracle:
             if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
                 start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
             return start
-        core: Simplex | None = None
+        core: Simplex | Solved | None = None
         for d in self._depths():
             x, y = self.x.coarser(d), self.y.coarser(d)
             if x is self.x and y is self.y:
@@ -202,11 +221,20 @@ class GeometricOracle:
         core = yield from self._level(x, y, None)
         return core.potentials()[0], x.tree
 
-    def _level(self, x: Side, y: Side, coarse: Simplex | None) -> Slices[Simplex]:
+    def _level(self, x: Side, y: Side, coarse: Simplex | Solved | None) -> Slices[Simplex | Solved]:
         """Solve clusters ``x`` to ``y`` to optimality."""
         oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
         if coarse is None:
             dense = _dense(oracle)
+            if is_small(dense.shape):
+                self.work.stage = "pivoting"
+                at_once = ship_at_once(dense.values, x.mass, y.mass, self.work.budget)
+                yield
+                if at_once is not None:
+                    pivots, *rest = at_once
+                    self.work.spend(pivots)
+                    self.work.rounds += 1
+                    return Solved(oracle, *rest)
             core = Simplex(dense, x.mass, y.mass, (yield from dense.start()), self.work)
             yield from generate_columns(core)
             core.oracle = oracle
@@ -216,7 +244,7 @@ class GeometricOracle:
             yield from generate_columns(core)
         return core
 
-    def _refine(self, core: Simplex) -> Slices[Start]:
+    def _refine(self, core: Simplex | Solved) -> Slices[Start]:
         """A start for this level from the solved coarser one."""
         from transport._kernels import multiscale as k
 
