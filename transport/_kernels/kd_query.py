@@ -263,8 +263,8 @@ def _make(fixed_dim: int, kind: int) -> Callable[..., int]:
                     bounds[sp + 1] = bn
                     sp += 2
                     continue
-                first = m * (z - leaves) // leaves
-                last = m * (z - leaves + 1) // leaves
+                first = m * (z - leaves) >> depth
+                last = m * (z - leaves + 1) >> depth
                 work += last - first
                 for j in range(first, last):
                     r = _cost(x, y, i, j, dim, kind, metric, power) - v[j]
