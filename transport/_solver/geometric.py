@@ -263,14 +263,16 @@ class GeometricOracle:
     def _shortlist(self, f: np.ndarray, from_: KdTree | Tiles) -> Slices[Shortlist]:
         """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
         x, y = self.x.tree.points, self.y.tree.points
-        g = self.norm.search(from_.fit(f), y, 1).vals[:, 0].copy()
+        near_x = self.norm.search(from_.fit(f), y, SHORTLIST if from_ is self.x.tree else 1)
+        g = near_x.vals[:, 0].copy()
         yield
         near_y = self.norm.search(self.y.tree.fit(g), x, SHORTLIST)
         f = near_y.vals[:, 0].copy()
         yield
-        near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
-        g = near_x.vals[:, 0].copy()
-        yield
+        if from_ is not self.x.tree:  # where it is, another round would hardly find other arcs
+            near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
+            g = near_x.vals[:, 0].copy()
+            yield
         n, m = self.shape
         sources = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel()])
         sinks = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1])])
