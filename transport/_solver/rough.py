@@ -20,6 +20,7 @@ from transport._solver.trees import Draft, Work
 
 UNITS = (2, 16)  # per node, stage by stage
 SETTLED = 0.05  # violated arcs per source below which a stage has done its part
+LAST = 1.0  # and below which one more look would cost more than it tells
 SMALLEST = 600  # nodes; below, trees are small anyway
 MAX_ROUNDS = 20
 
@@ -68,6 +69,9 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
         more = yield from core.oracle.price(*core.potentials())
         core.add(*more)
         if len(more[0]) <= SETTLED * len(a):
+            break
+        if len(more[0]) <= LAST * len(a):
+            yield from core.optimise()
             break
     return part.widened(core, start)
 
