@@ -34,6 +34,7 @@ SHORTLIST = 8  # cheapest arcs per node on both sides
 MANY = 30_000  # points in the plane from which an auction beats the simplex; fewer in space
 CROWD = 10  # points that make a cluster's centroid nearly that of its cell
 SLICE_ROWS = 8192  # rows a thread takes at a time
+SAMPLE = 64  # rows that show what is nearly as cheap as an earlier solution's arcs
 PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
 STEP = 2  # kd depths between levels
@@ -283,10 +284,23 @@ class GeometricOracle:
         rows, cols, _ = basis
         return Start(np.concatenate([sources, rows]), np.concatenate([sinks, cols]), f, g, basis)
 
-    def restart(self, f: np.ndarray, arcs: Arcs) -> Slices[Start]:
-        """From potentials and arcs of an earlier solution, in kd positions."""
-        sources, sinks, f, g = yield from self._shortlist(f, self.x.tree)
-        return Start(np.concatenate([sources, arcs[0]]), np.concatenate([sinks, arcs[1]]), f, g)
+    def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
+        """From potentials and arcs of an earlier solution, in kd positions: what is nearly as cheap."""
+        from transport._kernels.simplex_pool import lower
+
+        x = self.x.tree.points
+        f = np.full(len(x), np.inf)
+        lower(f, arcs[0], self.costs(*arcs) - g[arcs[1]])
+        fitted = self.y.tree.fit(g)
+        few = np.arange(min(len(x), SAMPLE)) * len(x) // min(len(x), SAMPLE)
+        reach = self.norm.search(fitted, x[few], SHORTLIST).vals[:, -1] - f[few]
+        yield
+        found = self.norm.search(fitted, x, SHORTLIST, f + max(0.0, float(np.median(reach))))
+        yield
+        rows, which = np.nonzero(np.arange(found.cols.shape[1]) < found.counts[:, None])
+        cols = found.cols[rows, which].astype(np.int64)
+        f = np.where(np.isfinite(f), f, found.vals[:, 0])
+        return Start(np.concatenate([rows, arcs[0]]), np.concatenate([cols, arcs[1]]), f, g)
 
     def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
         """The worst few violated arcs of each row, by bounded search."""
