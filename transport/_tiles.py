@@ -1,4 +1,4 @@
-"""Nearest points in the sense of c(x, y) - v(y) in high dimension, where no tree prunes: tiles of products."""
+"""Nearest points in the sense of c(x, y) - v(y) in high dimension, where no tree prunes: matrix products."""
 
 from __future__ import annotations
 

@@ -89,6 +89,14 @@ def lower_rows(c, f, start, stop, g):
 
 
 @_jit
+def lower_at(out, at, value):
+    """out[at] = min(out[at], value), arc by arc: ten times `numpy.minimum.at`."""
+    for k in range(len(at)):
+        if value[k] < out[at[k]]:
+            out[at[k]] = value[k]
+
+
+@_jit
 def c_transform_rows(c, f, start, stop):
     """`c_transform_matrix` of rows start:stop."""
     g = np.empty(c.shape[1])

@@ -65,14 +65,6 @@ def extend_pool(indptr, col, cost, rows, cols, costs):
 
 
 @_jit
-def lower(out, at, value):
-    """out[at] = min(out[at], value), arc by arc: ten times `numpy.minimum.at`."""
-    for k in range(len(at)):
-        if value[k] < out[at[k]]:
-            out[at[k]] = value[k]
-
-
-@_jit
 def ascending(key):
     """A stable order of ``key`` by its leading 32 bits (20 of mantissa): radix sort, three passes of 11."""
     size = len(key)

@@ -1,7 +1,7 @@
 """Search by tiles of -2 x . y in single precision: a bound of every cost at the speed of a matrix product.
 
-The product is ours (`_product`), as fast as OpenBLAS on one core: threads of BLAS wait for each other, busily,
-wherever somebody else uses a core (10 to 20 times the seconds), and its tiles would go through memory.
+The product is ours (`_product`), as fast as OpenBLAS on one core: the threads of BLAS wait busily for each
+other wherever somebody else uses a core (5 to 10 times the seconds), and its tiles would go through memory.
 
 |x - y|^2 = |x|^2 + |y|^2 - 2 x . y cancels, so it only sifts. With both norms shrunk by the rounding of the
 product (`shrunk`) it is a lower bound, and what passes is evaluated by direct differences in double.
@@ -135,7 +135,7 @@ def _product(left, right, i, tile):
 
 @_jit
 def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor):
-    """Rows start:stop of ``x``, ``rows`` (a multiple of 4) at a time, as `kd_query`'s search; the work done."""
+    """As `kd_query`'s search, ``rows`` (a multiple of 4) of start:stop at a time; the work done."""
     tile = np.empty((rows, right.shape[1]), right.dtype)
     work = 0
     for base in range(start, stop, rows):

@@ -232,10 +232,9 @@ class GeometricOracle:
                 at_once = ship_at_once(dense.values, x.mass, y.mass, self.work.budget)
                 yield
                 if at_once is not None:
-                    pivots, *rest = at_once
-                    self.work.spend(pivots)
+                    self.work.spend(at_once[0])
                     self.work.rounds += 1
-                    return Solved(oracle, *rest)
+                    return Solved(oracle, *at_once[1:])
             core = Simplex(dense, x.mass, y.mass, (yield from dense.start()), self.work)
             yield from generate_columns(core)
             core.oracle = oracle
@@ -286,11 +285,11 @@ class GeometricOracle:
 
     def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
         """From potentials and arcs of an earlier solution, in kd positions: what is nearly as cheap."""
-        from transport._kernels.simplex_pool import lower
+        from transport._kernels.costs import lower_at
 
         x = self.x.tree.points
         f = np.full(len(x), np.inf)
-        lower(f, arcs[0], self.costs(*arcs) - g[arcs[1]])
+        lower_at(f, arcs[0], self.costs(*arcs) - g[arcs[1]])
         fitted = self.y.tree.fit(g)
         few = np.arange(min(len(x), SAMPLE)) * len(x) // min(len(x), SAMPLE)
         reach = self.norm.search(fitted, x[few], SHORTLIST).vals[:, -1] - f[few]

@@ -74,10 +74,10 @@ class MatrixOracle:
 
         Where every row has an arc, that one says what cheap is, and a pass that only compares will do.
         """
-        from transport._kernels.simplex_pool import lower
+        from transport._kernels.costs import lower_at
 
         f = np.full(self.shape[0], np.inf)
-        lower(f, arcs[0], self.values[arcs] - g[arcs[1]])
+        lower_at(f, arcs[0], self.values[arcs] - g[arcs[1]])
         reach = self._reach(f, g)
         if np.isfinite(reach):
             rows, cols = yield from self.price(f + reach, g)

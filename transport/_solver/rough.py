@@ -133,7 +133,7 @@ class _Part:
 
     def widened(self, core: Simplex, start: Start) -> Start:
         """The pool and potentials of ``core``; by c-transform over the pool for what was left out."""
-        from transport._kernels.simplex_pool import lower
+        from transport._kernels.costs import lower_at
 
         rows = np.concatenate([start.rows, self.rows[core.pool.rows]])
         cols = np.concatenate([start.cols, self.cols[core.pool.col]])
@@ -141,10 +141,10 @@ class _Part:
         f, g = (np.full(k, np.inf) for k in self.whole.shape)
         u, v = core.potentials()
         g[self.cols] = v
-        lower(f, rows, cost - np.where(np.isfinite(g), g, -np.inf)[cols])
+        lower_at(f, rows, cost - np.where(np.isfinite(g), g, -np.inf)[cols])
         f[self.rows] = u
         f = np.where(np.isfinite(f), f, start.f)
         low = np.full(len(g), np.inf)
-        lower(low, cols, cost - f[rows])
+        lower_at(low, cols, cost - f[rows])
         g = np.where(np.isfinite(g), g, np.where(np.isfinite(low), low, start.g))
         return Start(rows, cols, f, g)
