@@ -143,7 +143,8 @@ def raised(s, p):
 
 
 @_jit
-def _distance(x, y, i, j, metric, power):
+def pair_cost(x, y, i, j, metric, power):
+    """d(x_i, y_j)^power, any metric; all kernels do these operations in this order."""
     d = x.shape[1]
     s = 0.0
     if metric == 0:
@@ -198,7 +199,7 @@ def _squares(x, y, rows, cols, out):
         out[k + 3] = s3
         k += 4
     while k < size:
-        out[k] = _distance(x, y, rows[k], cols[k], 0, 2.0)
+        out[k] = pair_cost(x, y, rows[k], cols[k], 0, 2.0)
         k += 1
 
 
@@ -216,13 +217,13 @@ def entries_points(x, y, metric, power, rows, cols):
                 out[k] = raised(out[k], 0.5 * power)
         return out
     for k in range(len(out)):
-        out[k] = _distance(x, y, rows[k], cols[k], metric, power)
+        out[k] = pair_cost(x, y, rows[k], cols[k], metric, power)
     return out
 
 
 @_jit
 def row_costs(x, i, yt, j0, size, metric, power, out):
-    """out[:size] = c(x_i, y_j), j = j0 .., operation for operation as `_distance`; ``yt`` is (d, m)."""
+    """out[:size] = c(x_i, y_j), j = j0 .., operation for operation as `pair_cost`; ``yt`` is (d, m)."""
     dim = yt.shape[0]
     if metric == 0:
         if dim == 2:

@@ -16,12 +16,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from transport._kernels.costs import raised
-from transport._kernels.kd_query import pair_cost
+from transport._kernels.costs import pair_cost, raised
 from transport._kernels.simplex_matrix import insert
 from transport._kernels.vector import fmin
 
 _jit = njit(cache=True, nogil=True)
+_inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
 _fused = njit(cache=True, nogil=True, fastmath={"contract"})
 
 BLOCK = 64
@@ -74,7 +74,7 @@ def _bound(t, h, xn, w, power):
     return raised(max(float((h + xn) + t), 0.0), 0.5 * power) - float(w)
 
 
-@_jit
+@_inline
 def _row_minima(tile, h, xn, w, power, low):
     """low[b] = the least bound of block b of one row."""
     m = len(h)
@@ -116,7 +116,7 @@ def _four(t0, t1, t2, t3, y0, y1, y2, y3, left, i, q):
         t3[j] += (d0 * u0 + d1 * u1) + (d2 * u2 + d3 * u3)
 
 
-@_jit
+@_inline
 def _product(left, right, i, tile):
     """tile = left[i:i + len(tile)] @ right; rows and coordinates come in fours (zeros at the end)."""
     m = right.shape[1]
@@ -145,7 +145,7 @@ def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power,
     return work
 
 
-@_jit
+@_inline
 def sift(tile, base, start, stop, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor):
     """Rows start:stop of the tile, rows base + start.. of ``x``: as `kd_query`'s search; the work done.
 

@@ -33,6 +33,7 @@ from transport.internal import run_chunks
 SHORTLIST = 8  # cheapest arcs per node on both sides
 MANY = 30_000  # points in the plane from which an auction beats the simplex; fewer in space
 CROWD = 10  # points that make a cluster's centroid nearly that of its cell
+FEW = 1 << 14  # pairs for which the kernel of blocks need not be compiled
 SLICE_ROWS = 8192  # rows a thread takes at a time
 SAMPLE = 64  # rows that show what is nearly as cheap as an earlier solution's arcs
 PER_ROW = 4  # violated arcs per row and pricing round
@@ -65,7 +66,11 @@ class Norm:
 
         norm = self.metric, self.power
         if np.ndim(rows) == 2:  # a column of rows and a row of columns
-            return block_points(x[np.ravel(rows)], y[np.ravel(cols)], *norm, 0, np.size(rows))
+            rows, cols = np.ravel(rows), np.ravel(cols)
+            if len(rows) * len(cols) > FEW:
+                return block_points(x[rows], y[cols], *norm, 0, len(rows))
+            pairs = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
+            return self.costs(x, y, *pairs).reshape(len(rows), len(cols))
         return entries_points(x, y, *norm, *(_as_index(k) for k in (rows, cols)))
 
     def search(
