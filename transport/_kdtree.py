@@ -192,7 +192,7 @@ def _search(
     """Run a search kernel over parts of ``x``."""
     n = len(x)
     out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
-    count = max(1, min(n // 32, 32)) if n > SMALL_SEARCH else 1
+    count = min(n // 256, 32) if n > SMALL_SEARCH else 1
     parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
     work = np.zeros(len(parts), np.int64)
 

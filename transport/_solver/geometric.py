@@ -25,7 +25,7 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.rough import rough_start
-from transport._solver.small import is_small, ship_at_once
+from transport._solver.small import ship_at_once
 from transport._solver.trees import Work
 from transport._tiles import FittedTiles, Tiles, index
 from transport.internal import run_chunks
@@ -38,6 +38,7 @@ SLICE_ROWS = 8192  # rows a thread takes at a time
 SAMPLE = 64  # rows that show what is nearly as cheap as an earlier solution's arcs
 PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
+AT_ONCE = 256  # clusters; with 512 equal ones the pool wins
 STEP = 2  # kd depths between levels
 CHILDREN = 2.2  # smallest mean number of points in a cluster
 _EPS = 2.0**-52
@@ -232,7 +233,7 @@ class GeometricOracle:
         oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
         if coarse is None:
             dense = _dense(oracle)
-            if is_small(dense.shape):
+            if max(dense.shape) <= AT_ONCE:
                 self.work.stage = "pivoting"
                 at_once = ship_at_once(dense.values, x.mass, y.mass, self.work.budget)
                 yield
