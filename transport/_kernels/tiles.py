@@ -1,6 +1,6 @@
 """Search by tiles of -2 x . y in single precision: a bound of every cost at the speed of a matrix product.
 
-The product is ours (`_product`), as fast as OpenBLAS on one core: the threads of BLAS wait busily for each
+The product is ours (`product`), as fast as OpenBLAS on one core: the threads of BLAS wait busily for each
 other wherever somebody else uses a core (5 to 10 times the seconds), and its tiles would go through memory.
 
 |x - y|^2 = |x|^2 + |y|^2 - 2 x . y cancels, so it only sifts. With both norms shrunk by the rounding of the
@@ -117,7 +117,7 @@ def _four(t0, t1, t2, t3, y0, y1, y2, y3, left, i, q):
 
 
 @_inline
-def _product(left, right, i, tile):
+def product(left, right, i, tile):
     """tile = left[i:i + len(tile)] @ right; rows and coordinates come in fours (zeros at the end)."""
     m = right.shape[1]
     for s in range(0, m, PANEL):
@@ -140,7 +140,7 @@ def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power,
     work = 0
     for base in range(start, stop, rows):
         size = min(rows, stop - base)
-        _product(left, right, base, tile[: (size + 3) // 4 * 4])
+        product(left, right, base, tile[: (size + 3) // 4 * 4])
         work += sift(tile, base, 0, size, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor)
     return work
 
