@@ -121,3 +121,12 @@ def test_distinct_points_and_warm_starts_are_left_alone():
     again = tp.solve(tp.PointCloud(x, y), warm=sol)
     assert "duplicates" not in again.stats["reason"]
     assert again.value == pytest.approx(sol.value, rel=1e-13)
+
+
+def test_a_sort_never_counts_more_points_than_there_are():
+    from transport._solver.duplicates import _at_least
+
+    rng = np.random.default_rng(3)
+    for points in (rng.random((300, 2)), rng.integers(0, 9, (300, 3)).astype(float), np.zeros((5, 4))):
+        assert _at_least(points) <= len(np.unique(points, axis=0))
+    assert _at_least(rng.random((300, 2))) == 300

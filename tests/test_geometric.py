@@ -188,3 +188,35 @@ def test_memory_is_predicted(monkeypatch):
         tp.solve(tp.PointCloud(x, x), solver=Exact("matrix"))
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
     assert tp.solve(tp.PointCloud(x, x)).value == 0
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_clusters_at_once_or_by_the_pool_lead_to_the_same_optimum(weighted, monkeypatch):
+    from transport._solver import geometric
+
+    rng = np.random.default_rng(8)
+    x, y = rng.random((2, 900, 2))
+    masses = rng.dirichlet(np.ones(900), 2) if weighted else (None, None)
+    at_once = tp.solve(tp.PointCloud(x, y), *masses)
+    monkeypatch.setattr(geometric, "AT_ONCE", 0)
+    pool = tp.solve(tp.PointCloud(x, y), *masses)
+    assert at_once.value == pytest.approx(pool.value, rel=1e-13)
+    assert at_once.stats["rounds"] < pool.stats["rounds"]  # the clusters need no second look
+
+
+def test_what_one_call_ships_is_a_basic_flow_of_whole_units():
+    from transport._solver.small import ship_at_once
+
+    rng = np.random.default_rng(9)
+    a, b = rng.integers(1, 1 << 40, 60), rng.integers(1, 1 << 40, 50)
+    short = int(a.sum() - b.sum())
+    (a if short < 0 else b)[0] += abs(short)
+    c = rng.random((60, 50))
+    _, (rows, cols, flow), f, g = ship_at_once(c, a, b, 1 << 20)
+    assert np.array_equal(np.bincount(rows, flow, 60), a)
+    assert np.array_equal(np.bincount(cols, flow, 50), b)
+    assert len(flow) < 110
+    assert np.all(flow > 0)
+    assert np.all(f[:, None] + g <= c + 1e-12)
+    assert np.allclose((f[:, None] + g)[rows, cols], c[rows, cols], atol=1e-12)
+    assert ship_at_once(c, a, b, 3) is None  # out of pivots

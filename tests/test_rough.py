@@ -225,3 +225,18 @@ def test_stopped_at_rough_masses_the_answer_is_near():
     assert stages[-1].startswith("pricing, rough masses")
     assert sol.status is not tp.Status.OPTIMAL
     assert 0.5 * best < sol.lower_bound <= best <= sol.upper_bound < 0.2 * c.mean()
+
+
+def test_a_stage_does_not_look_again_after_its_last_few_arcs(monkeypatch):
+    rng = np.random.default_rng(11)
+    x, y = rng.standard_normal((2, 700, 30))
+    c = ((x[:, None] - y) ** 2).sum(axis=2)
+    masses = integer_masses(*rng.dirichlet(np.ones(700), 2))
+    looks = []
+    for last in (rough.LAST, 0.0):
+        monkeypatch.setattr(rough, "LAST", last)
+        work = Work(budget=10**9)
+        oracle = MatrixOracle(c, masses, work, magnitude=float(c.max()))
+        drained(rough.rough_start(oracle, drained(oracle._shortlist(c.min(axis=0))), masses, work))
+        looks.append(work.rounds)
+    assert looks[0] == len(rough.UNITS) < looks[1]

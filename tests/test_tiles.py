@@ -73,3 +73,25 @@ def test_scaling_points_by_a_power_of_two_changes_nothing_else(k):
     assert np.array_equal(scaled.arcs.rows, plain.arcs.rows)
     assert np.array_equal(scaled.arcs.mass, plain.arcs.mass)
     assert scaled.n_iter == plain.n_iter
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(1, 1, 1), (5, 3, 6), (37, 1501, 13), (70, 2048, 50)])
+def test_the_product_has_no_borders(n, m, d):
+    """Rows, columns and coordinates need not come in fours, strips or panels."""
+    rng = np.random.default_rng(4)
+    x, y, v = rng.standard_normal((n, d)), rng.standard_normal((m, d)), rng.standard_normal(m)
+    values = tp.PointCloud(x, y).block(0, n) - v
+    found = Tiles(y).fit(v).search(x, 3, metric=0, power=2.0)
+    assert np.array_equal(found.vals, np.sort(values, axis=1)[:, :3])
+    assert np.array_equal(np.take_along_axis(values, found.cols.astype(int), axis=1), found.vals)
+
+
+def test_the_product_is_as_precise_as_its_bounds_assume():
+    from transport._kernels import tiles
+
+    rng = np.random.default_rng(5)
+    left, right = (rng.standard_normal(shape).astype(np.float32) for shape in ((8, 52), (52, 1100)))
+    tile = np.empty((8, 1100), np.float32)
+    tiles.product(left, right, 0, tile)
+    exact, size = (f(left.astype(float)) @ f(right.astype(float)) for f in (np.positive, np.abs))
+    assert np.all(np.abs(tile - exact) <= 52 * 2.0**-24 * size)

@@ -14,6 +14,7 @@ from transport.internal import run_chunks
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
 TOP = 3  # the tree is cut into 2^TOP subtrees for the threads
 SMALL = 4096  # points below which threads cost more than they bring
+SMALL_SEARCH = 1024  # searches, likewise
 SAMPLE = 64  # searches that show whether a tree is worth its while
 FUTILE = (0.15, 0.5)  # parts of the points a search may visit: with powers a visit costs six looks, else two
 
@@ -23,17 +24,14 @@ def depth_for(n: int, leaf: int = LEAF) -> int:
     return max(0, (n // leaf).bit_length() - 1)
 
 
-def _run(task: Callable[..., object], arguments: Sequence[tuple[Any, ...]], *, small: bool) -> None:
-    """``task(*args)`` for each of ``arguments``, on all cores unless the work is ``small``."""
+def _run(task: Callable[..., object], arguments: Sequence[tuple[Any, ...]]) -> None:
+    """``task(*args)`` for each of ``arguments``, on all cores."""
 
     def part(first: int, last: int) -> None:
         for args in arguments[first:last]:
             task(*args)
 
-    if small:
-        part(0, len(arguments))
-    else:
-        run_chunks(part, len(arguments), slice_size=1)
+    run_chunks(part, len(arguments), slice_size=1)
 
 
 class Found(NamedTuple):
@@ -69,10 +67,10 @@ class KdTree:
         n = p.shape[0]
         order = np.arange(n)
         deepest = max(0, n.bit_length() - 1)
-        top = min(TOP, deepest)
+        top = min(TOP, deepest) if n > SMALL else deepest
         kd_order.split(p, order, n, 1, 0, top)
-        tasks = [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)]
-        _run(kd_order.split, tasks, small=n <= SMALL)
+        if top < deepest:
+            _run(kd_order.split, [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)])
         return cls(p, order)
 
     @cached_property
@@ -95,12 +93,15 @@ class KdTree:
         n, d = self.points.shape
         nodes = np.zeros((2 << self.depth, 4 * d + 2))
         normal = np.zeros((2 << self.depth, d * (d + 1) // 2))
+        if n <= SMALL:
+            kd_order.geometry(self.points, self.depth, np.ones(1, np.int64), nodes, normal)
+            return nodes, normal
         top = min(TOP, self.depth)
         tasks = [
             (self.points, self.depth, np.array([(1 << top) + k]), nodes, normal) for k in range(1 << top)
         ]
         tasks += [(self.points, k, np.arange(1 << k, 2 << k), nodes, normal) for k in range(top)]
-        _run(kd_order.geometry, tasks, small=n <= SMALL)
+        _run(kd_order.geometry, tasks)
         return nodes, normal
 
     @cached_property
@@ -134,6 +135,9 @@ class Fitted:
         tree, v = self.tree, self.v
         nodes, normal = tree.geometry
         nodes = nodes.copy()
+        if len(v) <= SMALL:
+            kd_order.fit(tree.points, v, metric, tree.depth, np.ones(1, np.int64), False, nodes, normal)
+            return nodes
         top = min(TOP, tree.depth)
         rest = (False, nodes, normal)
         tasks = [
@@ -141,7 +145,7 @@ class Fitted:
         ]
         rest = (True, nodes, normal)
         tasks += [(tree.points, v, metric, tree.depth, np.arange(1 << k, 2 << k), *rest) for k in range(top)]
-        _run(kd_order.fit, tasks, small=len(v) <= SMALL)
+        _run(kd_order.fit, tasks)
         return nodes
 
     def search(
@@ -188,12 +192,12 @@ def _search(
     """Run a search kernel over parts of ``x``."""
     n = len(x)
     out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
-    count = max(1, min(n // 32, 32))
+    count = min(n // 256, 32) if n > SMALL_SEARCH else 1
     parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
     work = np.zeros(len(parts), np.int64)
 
     def task(part: int, start: int, stop: int) -> None:
         work[part] = kernel(x, start, stop, limit, *rest, *out)
 
-    _run(task, parts, small=n <= SMALL // 4)
+    _run(task, parts)
     return Found(*out, int(work.sum()))

@@ -1,4 +1,4 @@
-"""Nearest points in the sense of c(x, y) - v(y) in high dimension, where no tree prunes: tiles of BLAS."""
+"""Nearest points in the sense of c(x, y) - v(y) in high dimension, where no tree prunes: matrix products."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ LOW_DIMENSION = 4  # up to here a tree always beats tiles
 SMALL_LOW_DIMENSION = 7  # the same for few points
 TRIAL = 512  # points that show whether a tree bites
 PAIRS_A_VISIT = 50  # pairs of a tile for the price of a visit in a tree, coarser levels included
-TILE_ENTRIES = 1 << 21
-ROWS = 32  # rows of a tile per task
+ROWS = 32  # of a strip at most
+STRIP_ENTRIES = 1 << 17  # of a product at a time: half a megabyte, in the second cache
+CHUNK_ENTRIES = 1 << 20  # a thread takes at a time
 COARSE = 0.02  # evaluations per pair beyond which single precision sifts too little
 
 
@@ -74,22 +75,20 @@ class FittedTiles:
         centre, moved = self.tree.centred
         xc = x - centre
         exponent = int(np.frexp(max(np.abs(xc).max(), np.abs(moved).max()))[1])
-        left, right = np.ldexp(-2.0 * xc, -exponent).astype(dtype), np.ldexp(moved, -exponent).astype(dtype)
-        bounds, scale = self._bounds(np.ldexp(xc, -exponent), np.ldexp(moved, -exponent), exponent, power)
-        size = max(ROWS, TILE_ENTRIES // m // ROWS * ROWS)
-        work = np.zeros(-(-n // ROWS), np.int64)
-        room = np.empty((min(n, size), m), dtype)  # fresh pages for every tile cost more than the product
-        for base in range(0, n, size):
-            tile = np.matmul(left[base : base + size], right.T, out=room[: min(size, n - base)])
+        xc, moved = np.ldexp(xc, -exponent), np.ldexp(moved, -exponent)
+        bounds, scale = self._bounds(xc, moved, exponent, power)
+        left, right = _in_fours(-2.0 * xc, dtype), np.ascontiguousarray(_in_fours(moved, dtype).T[:, :m])
+        rows = int(np.clip(STRIP_ENTRIES // m // 4 * 4, 4, ROWS))
+        chunk = max(rows, CHUNK_ENTRIES // m // rows * rows)
+        work = np.zeros(-(-n // chunk), np.int64)
 
-            def task(first: int, last: int, tile: np.ndarray = tile, base: int = base) -> None:
-                for c in range(first, last):
-                    part = (c * ROWS, min(len(tile), (c + 1) * ROWS))
-                    work[base // ROWS + c] = tiles.sift(
-                        tile, base, *part, x, y, self.v, bounds, scale, limit, power, *out
-                    )
+        def task(first: int, last: int) -> None:
+            for c in range(first, last):
+                part = c * chunk, min(n, (c + 1) * chunk), rows
+                rest = left, right, x, y, self.v, bounds, scale, limit, power
+                work[c] = tiles.search(*part, *rest, *out)
 
-            run_chunks(task, -(-len(tile) // ROWS), slice_size=1)
+        run_chunks(task, len(work), slice_size=1)
         if work.sum() > COARSE * n * m:
             self.tree.dtype = np.float64
         return Found(*out, int(work.sum()))
@@ -117,6 +116,14 @@ class FittedTiles:
             w = w - middle
         bounds = down(xn, dtype), down(h, dtype), -down(-w, dtype)
         return bounds, (factor, middle if power == 2.0 else -middle, unit)
+
+
+def _in_fours(points: np.ndarray, dtype: type) -> np.ndarray:
+    """In ``dtype``, with zeros up to multiples of four."""
+    n, d = points.shape
+    out = np.zeros((-(-n // 4) * 4, -(-d // 4) * 4), dtype)
+    out[:n, :d] = points
+    return out
 
 
 def index(points: np.ndarray, metric: int) -> KdTree | Tiles:

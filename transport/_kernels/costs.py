@@ -89,6 +89,14 @@ def lower_rows(c, f, start, stop, g):
 
 
 @_jit
+def lower_at(out, at, value):
+    """out[at] = min(out[at], value), arc by arc: ten times `numpy.minimum.at`."""
+    for k in range(len(at)):
+        if value[k] < out[at[k]]:
+            out[at[k]] = value[k]
+
+
+@_jit
 def c_transform_rows(c, f, start, stop):
     """`c_transform_matrix` of rows start:stop."""
     g = np.empty(c.shape[1])
@@ -135,7 +143,8 @@ def raised(s, p):
 
 
 @_jit
-def _distance(x, y, i, j, metric, power):
+def pair_cost(x, y, i, j, metric, power):
+    """d(x_i, y_j)^power, any metric; all kernels do these operations in this order."""
     d = x.shape[1]
     s = 0.0
     if metric == 0:
@@ -157,20 +166,106 @@ def _distance(x, y, i, j, metric, power):
 
 
 @_jit
+def _squares(x, y, rows, cols, out):
+    """|x[rows] - y[cols]|^2, four at a time: their sums need not wait for each other."""
+    dim = x.shape[1]
+    size = len(rows)
+    k = 0
+    while k + 4 <= size:
+        i0 = rows[k]
+        i1 = rows[k + 1]
+        i2 = rows[k + 2]
+        i3 = rows[k + 3]
+        j0 = cols[k]
+        j1 = cols[k + 1]
+        j2 = cols[k + 2]
+        j3 = cols[k + 3]
+        s0 = 0.0
+        s1 = 0.0
+        s2 = 0.0
+        s3 = 0.0
+        for q in range(dim):
+            t = x[i0, q] - y[j0, q]
+            s0 += t * t
+            t = x[i1, q] - y[j1, q]
+            s1 += t * t
+            t = x[i2, q] - y[j2, q]
+            s2 += t * t
+            t = x[i3, q] - y[j3, q]
+            s3 += t * t
+        out[k] = s0
+        out[k + 1] = s1
+        out[k + 2] = s2
+        out[k + 3] = s3
+        k += 4
+    while k < size:
+        out[k] = pair_cost(x, y, rows[k], cols[k], 0, 2.0)
+        k += 1
+
+
+@_jit
 def entries_points(x, y, metric, power, rows, cols):
     """d(x[rows], y[cols])^power, shape (k,); metric 0 Euclidean, 1 cityblock, 2 Chebyshev."""
     out = np.empty(rows.shape[0])
-    for k in range(rows.shape[0]):
-        out[k] = _distance(x, y, rows[k], cols[k], metric, power)
+    if metric == 0:
+        _squares(x, y, rows, cols, out)
+        if power == 1.0:
+            for k in range(len(out)):
+                out[k] = math.sqrt(out[k])
+        elif power != 2.0:
+            for k in range(len(out)):
+                out[k] = raised(out[k], 0.5 * power)
+        return out
+    for k in range(len(out)):
+        out[k] = pair_cost(x, y, rows[k], cols[k], metric, power)
     return out
 
 
 @_jit
+def row_costs(x, i, yt, j0, size, metric, power, out):
+    """out[:size] = c(x_i, y_j), j = j0 .., operation for operation as `pair_cost`; ``yt`` is (d, m)."""
+    dim = yt.shape[0]
+    if metric == 0:
+        if dim == 2:
+            for t in range(size):
+                p = x[i, 0] - yt[0, j0 + t]
+                q = x[i, 1] - yt[1, j0 + t]
+                out[t] = p * p + q * q
+        else:
+            out[:size] = 0.0
+            for q in range(dim):
+                for t in range(size):
+                    p = x[i, q] - yt[q, j0 + t]
+                    out[t] += p * p
+        if power == 1.0:
+            for t in range(size):
+                out[t] = np.sqrt(out[t])
+        elif power != 2.0:
+            for t in range(size):
+                out[t] = raised(out[t], 0.5 * power)
+        return
+    out[:size] = 0.0
+    for q in range(dim):
+        if metric == 1:
+            for t in range(size):
+                out[t] += abs(x[i, q] - yt[q, j0 + t])
+        else:
+            for t in range(size):
+                out[t] = max(out[t], abs(x[i, q] - yt[q, j0 + t]))
+    if power != 1.0:
+        for t in range(size):
+            out[t] = raised(out[t], power)
+
+
+@_jit
 def block_points(x, y, metric, power, start, stop):
-    """Rows start:stop of the cost matrix."""
-    m = y.shape[0]
+    """Rows start:stop of the cost matrix, in vector registers."""
+    m, dim = y.shape
+    yt = np.empty((dim, m))
+    for j in range(m):
+        for q in range(dim):
+            yt[q, j] = y[j, q]
     out = np.empty((stop - start, m))
     for i in range(start, stop):
-        for j in range(m):
-            out[i - start, j] = _distance(x, y, i, j, metric, power)
+        row_costs(x, i, yt, 0, m, metric, power, out[i - start])
     return out

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from transport._kernels.costs import raised
+from transport._kernels.costs import pair_cost, raised
 
 SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
 _jit = njit(cache=True, nogil=True)
@@ -42,7 +42,7 @@ _TIE = 64.0 * _U
 
 @_inline
 def _base(x, y, i, j, dim, metric):
-    """The norm |x_i - y_j| (squared for metric 0), operation for operation as `cpu._distance`."""
+    """The norm |x_i - y_j| (squared for metric 0), operation for operation as `costs.pair_cost`."""
     s = 0.0
     if metric == 0:
         for q in range(dim):
@@ -69,23 +69,6 @@ def _cost(x, y, i, j, dim, kind, metric, power):
     if metric == 0:
         return np.sqrt(s) if power == 1.0 else raised(s, 0.5 * power)
     return s if power == 1.0 else raised(s, power)
-
-
-@_jit
-def pair_cost(x, y, i, j, metric, power):
-    """c(x_i, y_j), any metric and power."""
-    if metric == 0 and power == 2.0:
-        return _base(x, y, i, j, x.shape[1], 0)
-    return _cost(x, y, i, j, x.shape[1], OTHER, metric, power)
-
-
-@_jit
-def pair_costs(x, y, rows, cols, metric, power):
-    """c(x[rows], y[cols]), shape (k,)."""
-    out = np.empty(len(rows))
-    for k in range(len(rows)):
-        out[k] = pair_cost(x, y, rows[k], cols[k], metric, power)
-    return out
 
 
 @_jit
@@ -272,8 +255,8 @@ def _make(fixed_dim: int, kind: int) -> Callable[..., int]:
                     bounds[sp + 1] = bn
                     sp += 2
                     continue
-                first = m * (z - leaves) // leaves
-                last = m * (z - leaves + 1) // leaves
+                first = m * (z - leaves) >> depth
+                last = m * (z - leaves + 1) >> depth
                 work += last - first
                 for j in range(first, last):
                     r = _cost(x, y, i, j, dim, kind, metric, power) - v[j]

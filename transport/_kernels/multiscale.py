@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from transport._kernels.kd_query import pair_cost
+from transport._kernels.costs import pair_cost
 
 _jit = njit(cache=True, nogil=True)
 

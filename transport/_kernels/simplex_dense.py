@@ -241,24 +241,47 @@ def solve(c, a, b, g, limit):
     ``g``: potentials to start from. After LIMIT the plan ships everything, as far as it got; after UNFIT it
     may be empty.
     """
+    n = len(a)
+    nodes = n + len(b)
+    rows = np.empty(nodes, np.int64)
+    cols = np.empty(nodes, np.int64)
+    mass = np.empty(nodes)
+    units_a, units_b = integer_masses(a, b)
+    code, pivots, parent, _, f, g = ship(c, units_a, units_b, g, limit)
+    if len(parent) == 0:
+        return code, pivots, rows[:0], cols[:0], mass[:0], f, g
+    flow = peel(n, parent, a, b)
+    count = 0
+    for v in range(nodes):
+        p = parent[v]
+        if p < nodes and flow[v] > 0:
+            rows[count] = min(v, p)
+            cols[count] = max(v, p) - n
+            mass[count] = flow[v]
+            count += 1
+    return code, pivots, rows[:count], cols[:count], mass[:count], f, g
+
+
+@_jit
+def ship(c, a, b, g, limit):
+    """(code, pivots, parent, flow, f, g): the same for integer masses, as a tree; none after some UNFIT."""
     n, m = c.shape
     nodes = n + m
     f = np.zeros(n)
     g = g.copy()
-    rows = np.empty(nodes, np.int64)
-    cols = np.empty(nodes, np.int64)
-    flows = np.empty(nodes, np.int64)
-    mass = np.empty(nodes)
+    none = np.empty(0, np.int64)
     if not ordinary(c):
-        return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
+        return UNFIT, 0, none, none, f, g
     w = np.empty((n, m))
     largest = reduce_costs(c, f, g, w)
     if largest == np.inf:
-        return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
-    units_a, units_b = integer_masses(a, b)
-    count = cheapest_first(w, units_a, units_b, rows, cols, flows)
-    if not fits(w, rows[:count], cols[:count], flows[:count], units_a, largest):
-        return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
+        return UNFIT, 0, none, none, f, g
+    rows = np.empty(nodes, np.int64)
+    cols = np.empty(nodes, np.int64)
+    flows = np.empty(nodes, np.int64)
+    count = cheapest_first(w, a, b, rows, cols, flows)
+    if not fits(w, rows[:count], cols[:count], flows[:count], a, largest):
+        return UNFIT, 0, none, none, f, g
     tree = (
         np.empty(nodes + 1, np.bool_),
         np.empty(nodes + 1, np.uint32),
@@ -271,22 +294,12 @@ def solve(c, a, b, g, limit):
     )
     hang(w, rows[:count], cols[:count], flows[:count], tree)
     code, pivots = run(w, tree, limit)
-    parent = tree[1].astype(np.int64)
     pi = tree[7]
     for i in range(n):
         f[i] -= pi[i]
     for j in range(m):
         g[j] += pi[n + j]
-    flow = peel(n, parent, a, b)
-    count = 0
-    for v in range(nodes):
-        p = parent[v]
-        if p < nodes and flow[v] > 0:
-            rows[count] = min(v, p)
-            cols[count] = max(v, p) - n
-            mass[count] = flow[v]
-            count += 1
-    return code, pivots, rows[:count], cols[:count], mass[:count], f, g
+    return code, pivots, tree[1].astype(np.int64), tree[5], f, g
 
 
 @_inline

@@ -77,9 +77,10 @@ class Simplex:
         cost = self.reduced(rows, col)
         keep = np.isfinite(cost)
         scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
-        size = np.sort(cost[keep & (cost > 2.0**-40 * scale)])  # the rest is rounding
-        size = size[len(size) // 4 :]
-        if len(size) and self.oracle.magnitude > DISPROPORTION * size[0]:
+        size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
+        dwarfed = np.count_nonzero(size < self.oracle.magnitude / DISPROPORTION)
+        if 4 * dwarfed > len(size):  # the lower quarter of them
+            size = np.sort(size)[len(size) // 4 :]
             gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
             largest = size[gap[0]] if len(gap) else size[-1]
             self.limit = float(largest * 2.0**10)

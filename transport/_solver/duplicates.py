@@ -36,12 +36,22 @@ class Groups:
         return self.members[self.starts[:-1]]
 
 
-def groups_of(points: np.ndarray) -> Groups:
-    """Groups of equal rows, by sorting a projection (rows that collide there may part equal ones)."""
+def _projection(points: np.ndarray) -> np.ndarray:
     key = np.zeros(len(points))
     for q in range(points.shape[1]):  # column by column: rounds alike wherever a row lies in memory
         key += points[:, q] * math.sqrt(2.0 + q)
-    order = np.argsort(key, kind="stable")
+    return key
+
+
+def _at_least(points: np.ndarray) -> int:
+    """Different places on a line, hence at least as many different points; sorting alone is quick."""
+    key = np.sort(_projection(points))
+    return 1 + int(np.count_nonzero(key[1:] != key[:-1]))
+
+
+def groups_of(points: np.ndarray) -> Groups:
+    """Groups of equal rows, by sorting a projection (rows that collide there may part equal ones)."""
+    order = np.argsort(_projection(points), kind="stable")
     ordered = points[order]
     new = np.concatenate([[True], np.any(ordered[1:] != ordered[:-1], axis=1)])
     of = np.empty(len(points), np.int64)
@@ -96,6 +106,8 @@ def merged(problem: Problem) -> Merged | None:
         return None
     n, m = problem.shape
     if n + m < SMALLEST:
+        return None
+    if _at_least(cloud.x) + _at_least(cloud.y) > WORTH * (n + m):
         return None
     x = groups_of(cloud.x)
     y = x if cloud.y is cloud.x else groups_of(cloud.y)

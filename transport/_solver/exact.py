@@ -304,11 +304,7 @@ def _warm_start(
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
-    if isinstance(oracle, GeometricOracle):
-        f = np.ascontiguousarray(to_numpy(warm.potentials.f)[state.sources]) / state.unit
-        start = yield from oracle.restart(f, arcs)
-    else:
-        start = yield from oracle.restart(_warm_g(state, warm), arcs)
+    start = yield from oracle.restart(_warm_g(state, warm), arcs)
     return continued(start, oracle, arcs, masses)
 
 

@@ -25,6 +25,7 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.rough import rough_start
+from transport._solver.small import ship_at_once
 from transport._solver.trees import Work
 from transport._tiles import FittedTiles, Tiles, index
 from transport.internal import run_chunks
@@ -32,9 +33,12 @@ from transport.internal import run_chunks
 SHORTLIST = 8  # cheapest arcs per node on both sides
 MANY = 30_000  # points in the plane from which an auction beats the simplex; fewer in space
 CROWD = 10  # points that make a cluster's centroid nearly that of its cell
+FEW = 1 << 14  # pairs for which the kernel of blocks need not be compiled
 SLICE_ROWS = 8192  # rows a thread takes at a time
+SAMPLE = 64  # rows that show what is nearly as cheap as an earlier solution's arcs
 PER_ROW = 4  # violated arcs per row and pricing round
 COARSEST = 256  # clusters of the first level
+AT_ONCE = 256  # clusters; with 512 equal ones the pool wins
 STEP = 2  # kd depths between levels
 CHILDREN = 2.2  # smallest mean number of points in a cluster
 _EPS = 2.0**-52
@@ -45,6 +49,11 @@ Shortlist: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(rows, cols, f, g)."""
 
 
+def _as_index(k: np.ndarray) -> np.ndarray:
+    """One type of index, writable: kernels are compiled once."""
+    return k if k.dtype == np.int64 and k.flags.carray else np.require(k, np.int64, ["C", "W"])
+
+
 @dataclass(frozen=True)
 class Norm:
     """The cost |x - y|^power: metric 0 Euclidean, 1 cityblock, 2 Chebyshev."""
@@ -53,13 +62,17 @@ class Norm:
     power: float
 
     def costs(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """c(x[rows], y[cols]), broadcast."""
-        from transport._kernels.kd_query import pair_costs
+        """c(x[rows], y[cols]): of pairs, or of all pairs if rows is a column and cols a row."""
+        from transport._kernels.costs import block_points, entries_points
 
-        shape = np.broadcast_shapes(np.shape(rows), np.shape(cols))
-        # one type of index, writable: the kernel is compiled once
-        flat = [np.require(np.broadcast_to(k, shape).ravel(), np.int64, ["C", "W"]) for k in (rows, cols)]
-        return pair_costs(x, y, *flat, self.metric, self.power).reshape(shape)
+        norm = self.metric, self.power
+        if np.ndim(rows) == 2:  # a column of rows and a row of columns
+            rows, cols = np.ravel(rows), np.ravel(cols)
+            if len(rows) * len(cols) > FEW:
+                return block_points(x[rows], y[cols], *norm, 0, len(rows))
+            pairs = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
+            return self.costs(x, y, *pairs).reshape(len(rows), len(cols))
+        return entries_points(x, y, *norm, *(_as_index(k) for k in (rows, cols)))
 
     def search(
         self, fitted: Fitted | FittedTiles, x: np.ndarray, k: int, limit: np.ndarray | None = None
@@ -89,6 +102,24 @@ class Side:
             return self
         centre, mass = aggregate(self.tree.points, self.mass, 1 << depth)
         return Side(KdTree(centre, np.arange(1 << depth)), mass)
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Clusters whose optimum took one call: what a finer level wants to know of a `Simplex`."""
+
+    oracle: GeometricOracle
+    basis: Basis
+    f: np.ndarray
+    g: np.ndarray
+
+    def potentials(self) -> tuple[np.ndarray, np.ndarray]:
+        """(f, g)."""
+        return self.f, self.g
+
+    def flows(self) -> Basis:
+        """Arcs with positive flow."""
+        return self.basis
 
 
 class GeometricOracle:
@@ -153,7 +184,7 @@ class GeometricOracle:
         None if the auction labours on them already: densities so uneven that no size of bids suits them.
         """
         f, tree, good = np.zeros(self.shape[0]), self.x.tree, True
-        core: Simplex | None = None
+        core: Simplex | Solved | None = None
         for d in self._depths():
             x, y = self.x.coarser(d), self.y.coarser(d)
             if core is None or (CROWD << d) <= self.shape[0]:
@@ -177,7 +208,7 @@ class GeometricOracle:
             if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
                 start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
             return start
-        core: Simplex | None = None
+        core: Simplex | Solved | None = None
         for d in self._depths():
             x, y = self.x.coarser(d), self.y.coarser(d)
             if x is self.x and y is self.y:
@@ -197,11 +228,19 @@ class GeometricOracle:
         core = yield from self._level(x, y, None)
         return core.potentials()[0], x.tree
 
-    def _level(self, x: Side, y: Side, coarse: Simplex | None) -> Slices[Simplex]:
+    def _level(self, x: Side, y: Side, coarse: Simplex | Solved | None) -> Slices[Simplex | Solved]:
         """Solve clusters ``x`` to ``y`` to optimality."""
         oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
         if coarse is None:
             dense = _dense(oracle)
+            if max(dense.shape) <= AT_ONCE:
+                self.work.stage = "pivoting"
+                at_once = ship_at_once(dense.values, x.mass, y.mass, self.work.budget)
+                yield
+                if at_once is not None:
+                    self.work.spend(at_once[0])
+                    self.work.rounds += 1
+                    return Solved(oracle, *at_once[1:])
             core = Simplex(dense, x.mass, y.mass, (yield from dense.start()), self.work)
             yield from generate_columns(core)
             core.oracle = oracle
@@ -211,7 +250,7 @@ class GeometricOracle:
             yield from generate_columns(core)
         return core
 
-    def _refine(self, core: Simplex) -> Slices[Start]:
+    def _refine(self, core: Simplex | Solved) -> Slices[Start]:
         """A start for this level from the solved coarser one."""
         from transport._kernels import multiscale as k
 
@@ -230,14 +269,16 @@ class GeometricOracle:
     def _shortlist(self, f: np.ndarray, from_: KdTree | Tiles) -> Slices[Shortlist]:
         """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
         x, y = self.x.tree.points, self.y.tree.points
-        g = self.norm.search(from_.fit(f), y, 1).vals[:, 0].copy()
+        near_x = self.norm.search(from_.fit(f), y, SHORTLIST if from_ is self.x.tree else 1)
+        g = near_x.vals[:, 0].copy()
         yield
         near_y = self.norm.search(self.y.tree.fit(g), x, SHORTLIST)
         f = near_y.vals[:, 0].copy()
         yield
-        near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
-        g = near_x.vals[:, 0].copy()
-        yield
+        if from_ is not self.x.tree:  # where it is, another round would hardly find other arcs
+            near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
+            g = near_x.vals[:, 0].copy()
+            yield
         n, m = self.shape
         sources = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel()])
         sinks = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1])])
@@ -248,10 +289,23 @@ class GeometricOracle:
         rows, cols, _ = basis
         return Start(np.concatenate([sources, rows]), np.concatenate([sinks, cols]), f, g, basis)
 
-    def restart(self, f: np.ndarray, arcs: Arcs) -> Slices[Start]:
-        """From potentials and arcs of an earlier solution, in kd positions."""
-        sources, sinks, f, g = yield from self._shortlist(f, self.x.tree)
-        return Start(np.concatenate([sources, arcs[0]]), np.concatenate([sinks, arcs[1]]), f, g)
+    def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
+        """From potentials and arcs of an earlier solution, in kd positions: what is nearly as cheap."""
+        from transport._kernels.costs import lower_at
+
+        x = self.x.tree.points
+        f = np.full(len(x), np.inf)
+        lower_at(f, arcs[0], self.costs(*arcs) - g[arcs[1]])
+        fitted = self.y.tree.fit(g)
+        few = np.arange(min(len(x), SAMPLE)) * len(x) // min(len(x), SAMPLE)
+        reach = self.norm.search(fitted, x[few], SHORTLIST).vals[:, -1] - f[few]
+        yield
+        found = self.norm.search(fitted, x, SHORTLIST, f + max(0.0, float(np.median(reach))))
+        yield
+        rows, which = np.nonzero(np.arange(found.cols.shape[1]) < found.counts[:, None])
+        cols = found.cols[rows, which].astype(np.int64)
+        f = np.where(np.isfinite(f), f, found.vals[:, 0])
+        return Start(np.concatenate([rows, arcs[0]]), np.concatenate([cols, arcs[1]]), f, g)
 
     def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
         """The worst few violated arcs of each row, by bounded search."""
@@ -304,5 +358,5 @@ def lay_out(
 
 def _dense(oracle: GeometricOracle) -> MatrixOracle:
     n, m = oracle.shape
-    values = oracle.costs(np.arange(n)[:, None], np.arange(m)[None, :])
+    values = oracle.costs(np.arange(n)[:, None], np.arange(m))
     return MatrixOracle(values, (oracle.x.mass, oracle.y.mass), oracle.work, magnitude=float(values.max()))

@@ -20,6 +20,7 @@ from transport._solver.trees import Draft, Work
 
 UNITS = (2, 16)  # per node, stage by stage
 SETTLED = 0.05  # violated arcs per source below which a stage has done its part
+LAST = 1.0  # and below which one more look would cost more than it tells
 SMALLEST = 600  # nodes; below, trees are small anyway
 MAX_ROUNDS = 20
 
@@ -68,6 +69,9 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
         more = yield from core.oracle.price(*core.potentials())
         core.add(*more)
         if len(more[0]) <= SETTLED * len(a):
+            break
+        if len(more[0]) <= LAST * len(a):
+            yield from core.optimise()
             break
     return part.widened(core, start)
 
@@ -129,16 +133,18 @@ class _Part:
 
     def widened(self, core: Simplex, start: Start) -> Start:
         """The pool and potentials of ``core``; by c-transform over the pool for what was left out."""
+        from transport._kernels.costs import lower_at
+
         rows = np.concatenate([start.rows, self.rows[core.pool.rows]])
         cols = np.concatenate([start.cols, self.cols[core.pool.col]])
         cost = self.whole.costs(rows, cols)
         f, g = (np.full(k, np.inf) for k in self.whole.shape)
         u, v = core.potentials()
         g[self.cols] = v
-        np.minimum.at(f, rows, cost - np.where(np.isfinite(g), g, -np.inf)[cols])
+        lower_at(f, rows, cost - np.where(np.isfinite(g), g, -np.inf)[cols])
         f[self.rows] = u
         f = np.where(np.isfinite(f), f, start.f)
         low = np.full(len(g), np.inf)
-        np.minimum.at(low, cols, cost - f[rows])
+        lower_at(low, cols, cost - f[rows])
         g = np.where(np.isfinite(g), g, np.where(np.isfinite(low), low, start.g))
         return Start(rows, cols, f, g)

@@ -30,3 +30,17 @@ def solve_at_once(
         return code, pivots, rows, cols, mass, f, g
     shipped = k.solve(c, a, b, np.zeros(len(b)) if g is None else g, limit)
     return shipped
+
+
+def ship_at_once(
+    c: np.ndarray, a: np.ndarray, b: np.ndarray, limit: int
+) -> tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, np.ndarray] | None:
+    """(pivots, (rows, cols, flows), f, g) of the optimum for integer masses; None if it did not work out."""
+    from transport._kernels import simplex_dense as k
+
+    code, pivots, parent, flow, f, g = k.ship(c, a, b, np.zeros(len(b)), min(limit, PIVOTS_AT_ONCE))
+    if code != k.OPTIMAL:
+        return None
+    v = np.flatnonzero((parent < len(parent) - 1) & (flow > 0))
+    p = parent[v]
+    return pivots, (np.minimum(v, p), np.maximum(v, p) - len(a), flow[v]), f, g
