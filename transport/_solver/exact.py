@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solution import Solution, Status
@@ -27,8 +26,8 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
 from transport._solver.pricing import Slices, Start, continued
-from transport._solver.small import PIVOTS_AT_ONCE, is_small, solve_at_once
 from transport._solver.sparse import SparseOracle
+from transport._solver.stored import stored, warm_potential
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work
 from transport._sparse import SparseMatrix
@@ -162,6 +161,7 @@ class State:
     warm: Solution | None = None
     merged: Merged | None = None
     flow: Network | None = None
+    begun: Start | None = None
 
     def __post_init__(self) -> None:
         self.sources = np.flatnonzero(self.problem.a)
@@ -204,17 +204,10 @@ def _solve(state: State) -> Slices[None]:
         yield from _flow_on_grid(state)
         return
     elif state.method == "matrix":
-        values = _stored(state)
-        if _at_once(state, values):
+        known = yield from stored(state)
+        if known is None:
             return
-        a, b = integer_masses(*state.masses)
-        oracle = _matrix_oracle(state, values, (a, b))
-        if state.unit != 1.0 and _at_once(state, oracle.values):
-            return
-        if state.coupling is not None:  # out of budget: this is the answer unless there is more
-            yield
-            state.coupling = None
-        yield
+        oracle, (a, b) = known, known.masses
     else:
         a, b = integer_masses(*state.masses)
         if state.method == "blocks":
@@ -225,7 +218,9 @@ def _solve(state: State) -> Slices[None]:
             oracle = SparseOracle(sparse.restrict(state.sources, state.sinks))
             state.unit = math.ldexp(1.0, oracle.exponent)
     state.work.stage = "building the shortlist"
-    if state.warm is None:
+    if state.begun is not None:
+        start = state.begun
+    elif state.warm is None:
         if (
             isinstance(oracle, GeometricOracle)
             and oracle.is_assignment
@@ -273,28 +268,6 @@ def _matched(state: State, oracle: GeometricOracle) -> Slices[bool]:
     return True
 
 
-def _at_once(state: State, values: np.ndarray) -> bool:
-    """Small problems in one call; False if it was not one, or did not work out (the general path will)."""
-    if not is_small(values.shape):
-        return False
-    from transport._kernels import simplex_dense as k
-
-    a, b = state.masses
-    start = None if state.warm is None else _warm_g(state, state.warm)
-    limit = min(state.work.budget, PIVOTS_AT_ONCE)
-    code, pivots, rows, cols, mass, f, g = solve_at_once(values, a, b, g=start, limit=limit)
-    if code == k.UNFIT or (code == k.LIMIT and pivots < state.work.budget):
-        return False
-    state.work.spend(pivots)
-    state.work.rounds, state.work.arcs, state.work.stage = 1, values.size, "pivoting"
-    state.coupling = state.in_full(rows, cols, mass, f, g)
-    return bool(code == k.OPTIMAL)
-
-
-def _warm_g(state: State, warm: Solution) -> np.ndarray:
-    return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
-
-
 def _warm_start(
     state: State, warm: Solution, oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
 ) -> Slices[Start]:
@@ -308,29 +281,8 @@ def _warm_start(
         f = np.ascontiguousarray(to_numpy(warm.potentials.f)[state.sources]) / state.unit
         start = yield from oracle.restart(f, arcs)
     else:
-        start = yield from oracle.restart(_warm_g(state, warm), arcs)
+        start = yield from oracle.restart(warm_potential(state, warm), arcs)
     return continued(start, oracle, arcs, masses)
-
-
-def _stored(state: State) -> np.ndarray:
-    """All costs in memory, those of massless rows and columns left out."""
-    cost = state.problem.cost
-    if isinstance(cost, PointCloud) and not state.has_all:
-        return cost.restrict(state.sources, state.sinks).block(0, len(state.sources))
-    values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
-    return values if state.has_all else values[np.ix_(state.sources, state.sinks)]
-
-
-def _matrix_oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
-    """The costs in units of ordinary magnitude."""
-    cost = state.problem.cost
-    magnitude = cost.magnitude
-    exponent = math.frexp(magnitude)[1] - 1
-    if magnitude > 0 and abs(exponent) > 400:  # sums and differences must neither overflow nor underflow
-        state.unit = math.ldexp(1.0, exponent)
-        values = np.ldexp(values, -exponent)
-        magnitude = math.ldexp(magnitude, -exponent)
-    return MatrixOracle(values, masses, state.work, has_forbidden=cost.has_forbidden, magnitude=magnitude)
 
 
 def _shipped(

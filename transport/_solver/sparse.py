@@ -99,6 +99,9 @@ class SparseOracle:
             )
         )
 
+    def matrix(self) -> None:
+        """Never: what is not stored is forbidden."""
+
     def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
         """One pass over the stored arcs of ``sources``."""
         from transport._kernels import sparse as k
