@@ -224,26 +224,35 @@ def fits(w, rows, cols, flows, a, proportion):
 
 @_inline
 def ties(w, rows, cols, f, g):
-    """Whether all costs used are but the rounding of the potentials."""
+    """Whether three in four of the costs used are but the rounding of the potentials."""
     scale = 0.0
     for u in f:
         scale = max(scale, abs(u))
     for v in g:
         scale = max(scale, abs(v))
+    count = 0
     for k in range(len(rows)):
-        if w[rows[k], cols[k]] > ALIKE * scale:
-            return False
-    return True
+        count += w[rows[k], cols[k]] <= ALIKE * scale
+    return 4 * count > 3 * len(rows)
+
+
+@_jit
+def loudness(f, g, a, b):
+    """Sum of mass |f| and |g|."""
+    out = 0.0
+    for i in range(len(f)):
+        out += a[i] * abs(f[i])
+    for j in range(len(g)):
+        out += b[j] * abs(g[j])
+    return out
 
 
 @_inline
-def loud(c, f, g, rows, cols, mass):
+def loud(c, rows, cols, mass, spread):
     """Whether the potentials are so much larger than the costs of the plan that these lose digits."""
     size = 0.0
-    spread = 0.0
     for k in range(len(rows)):
         size += mass[k] * abs(c[rows[k], cols[k]])
-        spread += mass[k] * (abs(f[rows[k]]) + abs(g[cols[k]]))
     return spread > LOUD * size
 
 
@@ -252,8 +261,8 @@ def solve(c, a, b, g, limit, proportion):
     """(code, pivots, rows, cols, mass, f, g): optimal transport of positive masses a, b for the matrix c.
 
     ``g``: potentials to start from. UNFIT if the greedy flow needs costs ``proportion`` times as large as the
-    lower quarter of them, or if ``g`` ties all its arcs: who has an optimal ``g`` has a basis too. After LIMIT the plan ships everything, as far as it got; after UNFIT it
-    may be empty.
+    lower quarter of them, or if ``g`` ties most of its arcs: who has an optimal ``g`` has a basis too. After
+    LIMIT the plan ships everything, as far as it got; after UNFIT it may be empty.
     """
     n, m = c.shape
     nodes = n + m
@@ -273,6 +282,7 @@ def solve(c, a, b, g, limit, proportion):
         sorted_potential(c, a, b, g)
     if not reduce_costs(c, f, g, w):
         return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
+    spread = loudness(f, g, a, b)  # what was subtracted to get w: its rounding stays
     units_a, units_b = integer_masses(a, b)
     count = cheapest_first(w, units_a, units_b, rows, cols, flows)
     if not fits(w, rows[:count], cols[:count], flows[:count], units_a, proportion):
@@ -307,6 +317,7 @@ def solve(c, a, b, g, limit, proportion):
             cols[count] = max(v, p) - n
             mass[count] = flow[v]
             count += 1
-    if code == OPTIMAL and loud(c, f, g, rows[:count], cols[:count], mass[:count]):
+    spread = max(spread, loudness(f, g, a, b))
+    if code == OPTIMAL and loud(c, rows[:count], cols[:count], mass[:count], spread):
         code = COARSE
     return code, cursor[PIVOTS], rows[:count], cols[:count], mass[:count], f, g
