@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -221,11 +221,7 @@ def _solve(state: State) -> Slices[None]:
     if state.begun is not None:
         start = state.begun
     elif state.warm is None:
-        if (
-            isinstance(oracle, GeometricOracle)
-            and oracle.is_assignment
-            and (yield from _matched(state, oracle))
-        ):
+        if _is_assignment(oracle, (a, b)) and (yield from _matched(state, oracle, (a, b))):
             return
         start = yield from oracle.start()
     else:
@@ -252,9 +248,23 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     return oracle
 
 
-def _matched(state: State, oracle: GeometricOracle) -> Slices[bool]:
+def _is_assignment(
+    oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
+) -> TypeGuard[GeometricOracle | SparseOracle]:
+    if isinstance(oracle, SparseOracle):
+        return oracle.is_assignment(masses)
+    return isinstance(oracle, GeometricOracle) and oracle.is_assignment
+
+
+def _matched(
+    state: State, oracle: GeometricOracle | SparseOracle, masses: tuple[np.ndarray, np.ndarray]
+) -> Slices[bool]:
     """The assignment by auction; False leaves it to the simplex."""
-    state.core = matching = yield from oracle.matching()
+    if isinstance(oracle, SparseOracle):
+        matching: Matching | None = yield from oracle.matching(state.work)
+    else:
+        matching = yield from oracle.matching()
+    state.core = matching
     if matching is None or not (yield from assign(matching)):
         return False
     rows, cols, flow = matching.flows()
@@ -262,7 +272,7 @@ def _matched(state: State, oracle: GeometricOracle) -> Slices[bool]:
     cost = float(np.abs(oracle.costs(rows, cols)).sum())
     if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > LOUD * cost:
         start = Start(rows, cols, f, g, (rows, cols, flow))
-        state.core = Simplex(oracle, oracle.x.mass, oracle.y.mass, start, state.work)
+        state.core = Simplex(oracle, *masses, start, state.work)
         yield from generate_columns(state.core)
         yield from polish(state.core)
     return True
