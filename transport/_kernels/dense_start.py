@@ -1,4 +1,4 @@
-"""Where the simplex on a whole matrix starts: the cheapest open arcs; potentials of costs on a line."""
+"""Where the simplex on a whole matrix starts: the cheapest open arcs."""
 
 from __future__ import annotations
 
@@ -8,67 +8,12 @@ from numba import njit
 from transport._kernels.vector import least_difference, place_of
 
 _jit = njit(cache=True, nogil=True)
+_inline = njit(cache=True, nogil=True, inline="always")
 
 LOOKS = 8  # at rows, per node
-GLANCES = 16  # pairs of rows that show whether the costs may be those of a line
-ALIKE = 2.0**-40  # differences that may be rounding
 
 
-@_jit
-def sorted_potential(c, a, b, g):
-    """The sinks' potentials, into ``g``, if c looks like costs on a line: Monge, but for the order.
-
-    If c_ik + c_jl <= c_il + c_jk for i < j, k < l, the north-west rule is optimal and its staircase gives the
-    potentials (Hoffman 1963). The order of such rows can be read off any two columns. Costs i j, points on a
-    line: with equal masses nearly all pivots would be without flow. False: g is as it was.
-    """
-    n, m = c.shape
-    if min(n, m) < 8:
-        return False
-    last = m - 1
-    sense = 0.0
-    for t in range(GLANCES):
-        i = t * n // GLANCES
-        k = (i + n // 2 + t) % n
-        p = (c[i, 0] - c[i, last]) - (c[k, 0] - c[k, last])
-        q = (c[i, 0] - c[i, m // 2]) - (c[k, 0] - c[k, m // 2])
-        if not (abs(p) < np.inf and abs(q) < np.inf):
-            return False
-        if abs(p) <= ALIKE * (abs(c[i, 0]) + abs(c[k, last])) or abs(q) <= ALIKE * abs(p):
-            continue
-        if sense * p * q < 0.0:
-            return False
-        sense = np.sign(p * q)
-    if sense == 0.0:
-        return False
-    rows = np.argsort(c[:, 0] - c[:, last])
-    cols = np.argsort(c[rows[0]] - c[rows[n - 1]])
-    i = rows[0]
-    j = cols[0]
-    u = c[i, j]
-    g[j] = 0.0
-    left_a = a[i]
-    left_b = b[j]
-    k = 0
-    t = 0
-    while True:
-        if t == m - 1 or (k < n - 1 and left_a <= left_b):
-            k += 1
-            if k == n:
-                return True
-            left_b -= left_a
-            i = rows[k]
-            left_a = a[i]
-            u = c[i, j] - g[j]
-        else:
-            left_a -= left_b
-            t += 1
-            j = cols[t]
-            left_b = b[j]
-            g[j] = c[i, j] - u
-
-
-@_jit
+@_inline
 def cheapest_first(w, a, b, rows, cols, flows):
     """Ship along the cheapest open arc of the matrix until nothing is left; returns the number of arcs.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from transport._kernels.costs import lower_rows, scan_rows
-from transport._kernels.dense_start import ALIKE, cheapest_first, sorted_potential
+from transport._kernels.dense_start import cheapest_first
 from transport._kernels.masses import integer_masses
 from transport._kernels.simplex_pool import peel
 from transport._kernels.simplex_tree import EPS8, MOVED, ROW, _pivot
@@ -23,6 +23,7 @@ _inline = njit(cache=True, nogil=True, inline="always")  # used once: one compil
 BLOCK = 48  # entries looked at before a pivot, in whole rows
 PASSES = 8
 EFFORT = 1 << 24  # nodes moved in a call, about 30 ms: uniform masses make for many pivots that move few
+ALIKE = 2.0**-40  # differences that may be rounding
 LOUD = 2.0**11  # as in `_solver.columns`
 
 # how it ended: proved; out of pivots; for the general path; proved, but potentials drown the costs; near
@@ -139,8 +140,8 @@ def refresh(tree):
         v = thread[v]
 
 
-@_jit
-def run(w, tree, cursor, limit, enough):
+@_inline
+def _run(w, tree, cursor, limit, enough):
     """Pivot on the best arc of the next rows until none is left; the code it ended with.
 
     THIN: a turn of all rows made fewer than ``enough`` pivots. ``cursor`` as in `simplex_tree`: LIMIT can be
@@ -195,6 +196,12 @@ def run(w, tree, cursor, limit, enough):
         fresh = False
 
 
+@_jit
+def run(w, tree, cursor, limit, enough):
+    """`_run`, for those who have a tree."""
+    return _run(w, tree, cursor, limit, enough)
+
+
 @_inline
 def ordinary(c):
     """Costs are numbers or +inf, and sums of them neither overflow nor underflow."""
@@ -236,7 +243,7 @@ def ties(w, rows, cols, f, g):
     return 4 * count > 3 * len(rows)
 
 
-@_jit
+@_inline
 def loudness(f, g, a, b):
     """Sum of mass |f| and |g|."""
     out = 0.0
@@ -257,20 +264,17 @@ def loud(c, rows, cols, mass, spread):
 
 
 @_jit
-def solve(c, a, b, g, limit, proportion):
+def solve(c, a, b, g, limit, proportion, warm):
     """(code, pivots, rows, cols, mass, f, g): optimal transport of positive masses a, b for the matrix c.
 
     ``g``: potentials to start from. UNFIT if the greedy flow needs costs ``proportion`` times as large as the
-    lower quarter of them, or if ``g`` ties most of its arcs: who has an optimal ``g`` has a basis too. After
+    lower quarter of them, or if a ``warm`` g ties most of its arcs: who has that has a basis too. After
     LIMIT the plan ships everything, as far as it got; after UNFIT it may be empty.
     """
     n, m = c.shape
     nodes = n + m
     f = np.zeros(n)
     g = g.copy()
-    cold = True
-    for v in g:
-        cold &= v == 0.0
     rows = np.empty(nodes, np.int64)
     cols = np.empty(nodes, np.int64)
     flows = np.empty(nodes, np.int64)
@@ -278,8 +282,6 @@ def solve(c, a, b, g, limit, proportion):
     if not ordinary(c):
         return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
     w = np.empty((n, m))
-    if cold:
-        sorted_potential(c, a, b, g)
     if not reduce_costs(c, f, g, w):
         return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
     spread = loudness(f, g, a, b)  # what was subtracted to get w: its rounding stays
@@ -287,7 +289,7 @@ def solve(c, a, b, g, limit, proportion):
     count = cheapest_first(w, units_a, units_b, rows, cols, flows)
     if not fits(w, rows[:count], cols[:count], flows[:count], units_a, proportion):
         return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
-    if not cold and ties(w, rows[:count], cols[:count], f, g):
+    if warm and ties(w, rows[:count], cols[:count], f, g):
         return UNFIT, 0, rows[:0], cols[:0], mass[:0], f, g
     tree = (
         np.empty(nodes + 1, np.bool_),
@@ -301,7 +303,7 @@ def solve(c, a, b, g, limit, proportion):
     )
     hang(w, rows[:count], cols[:count], flows[:count], tree)
     cursor = np.zeros(5, np.int64)
-    code = run(w, tree, cursor, limit, 0)
+    code = _run(w, tree, cursor, limit, 0)
     parent = tree[1].astype(np.int64)
     pi = tree[7]
     for i in range(n):

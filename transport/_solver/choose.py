@@ -17,7 +17,7 @@ from transport._tree_metric import TreeMetric
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
-FEW_HIGH = 1 << 22  # ... beyond 4 dimensions, for costs that neither trees nor tiles prune well: 32 MB
+FEW_HIGH = 1 << 24  # ... beyond 4 dimensions, for costs that neither trees nor tiles prune well: 128 MB
 HIGH = 16  # dimensions
 SAMPLE = 64  # points of either side
 UNEVEN = 2.0**10  # ratio of distances

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._solver.line_start import line_potential
+
 AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
 NODES_AT_ONCE = 2048
 MEDIUM = 1 << 20  # the same once it is known that a slice has that long: 20 to 60 ms
@@ -41,14 +43,17 @@ def solve_at_once(
     from transport._kernels import simplex_dense as k
 
     shipped: Shipped
+    warm = g is not None
+    if g is None:
+        g = line_potential(c, a, b)
     limit = max(ANYWAY, PIVOTS_AT_ONCE * (len(a) + len(b)))
     limit = limit if budget is None else min(limit, budget)
     proportion = np.inf if giants or is_small(c.shape) else DISPROPORTION
     if g is None and len(a) > TALL * len(b):
         start = np.zeros(len(a))
         code, pivots, cols, rows, mass, g, f = k.solve(
-            np.ascontiguousarray(c.T), b, a, start, limit, proportion
+            np.ascontiguousarray(c.T), b, a, start, limit, proportion, False
         )
         return code, pivots, rows, cols, mass, f, g
-    shipped = k.solve(c, a, b, np.zeros(len(b)) if g is None else g, limit, proportion)
+    shipped = k.solve(c, a, b, np.zeros(len(b)) if g is None else g, limit, proportion, warm)
     return shipped
