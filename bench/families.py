@@ -67,7 +67,7 @@ def check(sol: tp.Solution, c: np.ndarray, a: np.ndarray, b: np.ndarray) -> str:
     return ""
 
 
-def run(name: str, n: int, repeats: int) -> None:
+def run(name: str, n: int, repeats: int, *, cpu: bool = False) -> None:
     """Print what happened as lines of JSON: ours first, so that a slow rival cannot hide it."""
     import ot
 
@@ -102,6 +102,7 @@ def run(name: str, n: int, repeats: int) -> None:
         repeats=repeats,
         warm_up=False,
         budget=1.0,
+        clock=time.thread_time if cpu else time.perf_counter,
     )
     pot = timing["POT"].answer
     out["off"] = (pot - sol.value) / size if size else pot
@@ -118,9 +119,9 @@ def work() -> None:
     tp.solve(rng.random((600, 600)))
     print("ready", flush=True)
     for line in sys.stdin:
-        name, n, repeats = json.loads(line)
+        name, n, repeats, cpu = json.loads(line)
         try:
-            run(name, n, repeats)
+            run(name, n, repeats, cpu=cpu)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             print(json.dumps({"error": f"{type(error).__name__}: {error} ({where.name})"}), flush=True)
@@ -130,12 +131,15 @@ def work() -> None:
 class Worker:
     """A process that can be given up on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cpu: bool = False) -> None:
+        self.cpu = cpu
+        names = ("KANTOROVICH_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from bench.families import work; work()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
+            env=os.environ | (dict.fromkeys(names, "1") if cpu else {}),
         )
         self.left, self.dead = b"", False
         self._lines(180.0, "ready")
@@ -143,7 +147,7 @@ class Worker:
     def ask(self, name: str, n: int, repeats: int) -> dict[str, Any]:
         """The last answer there was; "error" says if that is all."""
         assert self.process.stdin
-        self.process.stdin.write((json.dumps([name, n, repeats]) + "\n").encode())
+        self.process.stdin.write((json.dumps([name, n, repeats, self.cpu]) + "\n").encode())
         answers, finished = self._lines(LIMIT, "done")
         answer = json.loads(answers[-1]) if answers else {}
         if not finished and not answer:
@@ -210,15 +214,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--every", type=int, default=1, help="take every k-th problem only")
     parser.add_argument("--first", type=int, default=0, help="leave out the problems before this one")
+    parser.add_argument("--cpu", action="store_true", help="CPU seconds of one thread: on a shared machine")
     parser.add_argument("--save", action="store_true", help="write bench/results/families.md")
     options = parser.parse_args()
     lines: list[list[str]] = []
-    worker = Worker()
+    worker = Worker(cpu=options.cpu)
     for n in options.n:
         chosen = [name for name in families.names(n) if all(p in name for p in options.patterns)]
         for name in chosen[options.first :: options.every]:
             if not worker.alive:
-                worker = Worker()
+                worker = Worker(cpu=options.cpu)
             answer = worker.ask(name, n, options.repeats)
             lines.append(row(name, n, answer))
             print("  ".join(lines[-1]), answer.get("stats", ""), f"{answer.get('spread', 0):.0e}", flush=True)

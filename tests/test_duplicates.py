@@ -17,6 +17,7 @@ from transport._solver.exact import Exact
 def always(monkeypatch):
     """Small problems merge too."""
     monkeypatch.setattr(duplicates, "SMALLEST", 0)
+    monkeypatch.setattr(duplicates, "FEWEST", -1)
     monkeypatch.setattr(duplicates, "WORTH", 2.0)
 
 

@@ -184,6 +184,7 @@ def test_agrees_with_a_general_lp_solver_and_with_its_own_duals(c, a, b):
 @pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in families()])
 def test_both_trees_reach_the_optimum(c, a, b, lazy, monkeypatch):
     monkeypatch.setattr("transport._solver.small.AT_ONCE", 0)
+    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
     monkeypatch.setattr("transport._solver.trees.LAZY_NODES", 0 if lazy else 10**9)
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
@@ -318,6 +319,7 @@ def test_concurrent_solves_give_the_sequential_answers():
 def test_bitwise_the_same_on_any_number_of_threads(monkeypatch):
     monkeypatch.setattr("transport._solver.scan.CHUNK_ENTRIES", 1 << 14)
     monkeypatch.setattr("transport._solver.small.AT_ONCE", 0)
+    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
     rng = np.random.default_rng(0)
     c, a, b = rng.random((300, 300)), rng.dirichlet(np.ones(300)), rng.dirichlet(np.ones(300))
     answers = []
@@ -428,6 +430,7 @@ def test_at_once_and_the_general_path_agree(c, a, b, monkeypatch):
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
     monkeypatch.setattr("transport._solver.small.AT_ONCE", 0)
+    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
     general, k = solve(c, a, b)
     check(c, a, b, general, k)
     assert general == pytest.approx(value, rel=1e-12, abs=1e-300)

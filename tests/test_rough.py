@@ -209,7 +209,8 @@ def test_pricing_finds_the_worst_of_each_row(problem, count, partial):
         assert np.array_equal(cols[i, : found[i]], order[i, : found[i]])
 
 
-def test_stopped_at_rough_masses_the_answer_is_near():
+def test_stopped_at_rough_masses_the_answer_is_near(monkeypatch):
+    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
     rng = np.random.default_rng(11)
     n = 900
     c = rng.random((n, n))

@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 import transport as tp
+from transport._solver.sparse import SparseOracle
 
 
 def holes(seed, n, m, density, *, integers=False):
@@ -202,3 +203,64 @@ def test_forced_methods():
         tp.solve(dense, solver=tp.Exact("sparse"))
     with pytest.raises(ValueError, match="method='points'"):
         tp.solve(stored, solver=tp.Exact("points"))
+
+
+# ------------------------------------------------------------------ assignments
+
+
+def regular(n, k, costs, seed=0):
+    """k arcs a row and column, those of k permutations; they hold a perfect matching."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.tile(np.arange(n), k), np.concatenate([rng.permutation(n) for _ in range(k)])
+    distinct = np.unique(rows * n + cols)
+    return sparse.csr_array((costs(rng, len(distinct)), (distinct // n, distinct % n)), shape=(n, n))
+
+
+KINDS = {
+    "continuous": lambda rng, k: rng.uniform(1, 2, k),
+    "whole": lambda rng, k: rng.integers(1, 4, k).astype(float),
+    "equal": lambda rng, k: np.ones(k),
+    "decades": lambda rng, k: 10.0 ** rng.uniform(0, 8, k),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("arcs", [3, 5, 60])
+def test_assignments_are_those_of_scipy(kind, arcs, monkeypatch):
+    c = regular(500, arcs, KINDS[kind])
+    started = []
+    monkeypatch.setattr(
+        "transport._solver.sparse.SparseOracle.start",
+        lambda self, start=SparseOracle.start: started.append(1) or start(self),
+    )
+    sol = tp.solve(c)
+    assert sol.value == pytest.approx(c[min_weight_full_bipartite_matching(c)].sum() / 500, rel=1e-12)
+    assert sol.gap <= 1e-12 * sol.value
+    if kind != "equal":  # no size of bids suits those
+        assert started == [1], "the auction needed the simplex"
+
+
+def test_an_assignment_is_no_pivoting():
+    """The simplex took 10 times as long as SciPy: 20 000 rows 1.9 s instead of 0.2."""
+    c = regular(4000, 5, KINDS["continuous"])
+    assert tp.solve(c).stats["pivots"] < 20 * 4000  # bids and paths; pivots cost ten times as much
+
+
+def test_a_perfect_matching_that_is_missing_is_proved_missing():
+    c = regular(400, 4, KINDS["continuous"]).tolil()
+    c[:21] = 0
+    c[:21, :20] = 1.0 + np.random.default_rng(0).random((21, 20))
+    with pytest.raises(tp.InfeasibleError) as caught:
+        tp.solve(c.tocsr())
+    rows, cols = caught.value.rows, caught.value.cols
+    assert len(rows) > len(cols)
+    assert not c.tocsr()[rows][:, np.setdiff1d(np.arange(400), cols)].nnz
+
+
+def test_an_assignment_can_be_stopped():
+    c = regular(3000, 5, KINDS["continuous"])
+    best = tp.solve(c).value
+    for limit in (1, 100, 3000):
+        sol = tp.solve(c, max_iter=limit, throw=False)
+        assert sol.n_iter <= limit
+        assert sol.lower_bound <= best

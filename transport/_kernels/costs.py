@@ -17,6 +17,7 @@ from transport.internal import run_chunks
 _jit = njit(cache=True, nogil=True)
 
 CHUNK_ENTRIES = 1 << 20
+CHUNK = 256  # entries of a row that stay in the nearest cache from coordinate to coordinate
 
 
 def _in_chunks(kernel: Callable[[int, int], Any], n: int, m: int) -> list[Any]:
@@ -223,49 +224,100 @@ def entries_points(x, y, metric, power, rows, cols):
 
 @_jit
 def row_costs(x, i, yt, j0, size, metric, power, out):
-    """out[:size] = c(x_i, y_j), j = j0 .., operation for operation as `pair_cost`; ``yt`` is (d, m)."""
+    """out[:size] = d(x_i, y_j)^power, j = j0 .., in vector passes; ``yt`` is (d, m).
+
+    As `pair_cost`, operation for operation: sums go from the first coordinate to the last, four in a pass.
+    """
     dim = yt.shape[0]
-    if metric == 0:
-        if dim == 2:
-            for t in range(size):
-                p = x[i, 0] - yt[0, j0 + t]
-                q = x[i, 1] - yt[1, j0 + t]
-                out[t] = p * p + q * q
-        else:
-            out[:size] = 0.0
-            for q in range(dim):
-                for t in range(size):
-                    p = x[i, q] - yt[q, j0 + t]
-                    out[t] += p * p
-        if power == 1.0:
-            for t in range(size):
-                out[t] = np.sqrt(out[t])
-        elif power != 2.0:
-            for t in range(size):
-                out[t] = raised(out[t], 0.5 * power)
-        return
     out[:size] = 0.0
-    for q in range(dim):
-        if metric == 1:
+    q = 0
+    while q < dim:
+        a0 = x[i, q]
+        if q + 4 <= dim:
+            a1 = x[i, q + 1]
+            a2 = x[i, q + 2]
+            a3 = x[i, q + 3]
+            if metric == 0:
+                for t in range(size):
+                    d0 = a0 - yt[q, j0 + t]
+                    d1 = a1 - yt[q + 1, j0 + t]
+                    d2 = a2 - yt[q + 2, j0 + t]
+                    d3 = a3 - yt[q + 3, j0 + t]
+                    out[t] = (((out[t] + d0 * d0) + d1 * d1) + d2 * d2) + d3 * d3
+            elif metric == 1:
+                for t in range(size):
+                    s = (out[t] + abs(a0 - yt[q, j0 + t])) + abs(a1 - yt[q + 1, j0 + t])
+                    out[t] = (s + abs(a2 - yt[q + 2, j0 + t])) + abs(a3 - yt[q + 3, j0 + t])
+            else:
+                for t in range(size):  # minus the maximum: `fmin` becomes an instruction
+                    s = fmin(-abs(a0 - yt[q, j0 + t]), -abs(a1 - yt[q + 1, j0 + t]))
+                    r = fmin(-abs(a2 - yt[q + 2, j0 + t]), -abs(a3 - yt[q + 3, j0 + t]))
+                    out[t] = fmin(out[t], fmin(s, r))
+            q += 4
+            continue
+        if metric == 0:
             for t in range(size):
-                out[t] += abs(x[i, q] - yt[q, j0 + t])
+                d0 = a0 - yt[q, j0 + t]
+                out[t] += d0 * d0
+        elif metric == 1:
+            for t in range(size):
+                out[t] += abs(a0 - yt[q, j0 + t])
         else:
             for t in range(size):
-                out[t] = max(out[t], abs(x[i, q] - yt[q, j0 + t]))
-    if power != 1.0:
+                out[t] = fmin(out[t], -abs(a0 - yt[q, j0 + t]))
+        q += 1
+    if metric == 2:
         for t in range(size):
-            out[t] = raised(out[t], power)
+            out[t] = abs(out[t])
+    _raise(out, size, 0.5 * power if metric == 0 else power)
 
 
 @_jit
-def block_points(x, y, metric, power, start, stop):
-    """Rows start:stop of the cost matrix, in vector registers."""
-    m, dim = y.shape
-    yt = np.empty((dim, m))
-    for j in range(m):
-        for q in range(dim):
-            yt[q, j] = y[j, q]
-    out = np.empty((stop - start, m))
+def _raise(out, size, p):
+    """out[:size] ** p, as `raised`, one loop a case."""
+    if p == 1.0:
+        return
+    if p == 0.5:
+        for t in range(size):
+            out[t] = math.sqrt(out[t])
+    elif p == 0.75 or p == 1.5:
+        if p == 0.75:
+            for t in range(size):
+                s = math.sqrt(out[t])
+                out[t] = s * math.sqrt(s)
+        else:
+            for t in range(size):
+                out[t] = out[t] * math.sqrt(out[t])
+    elif p == 0.25:
+        for t in range(size):
+            out[t] = math.sqrt(math.sqrt(out[t]))
+    elif p == 2.0:
+        for t in range(size):
+            out[t] = out[t] * out[t]
+    elif p == 3.0:
+        for t in range(size):
+            out[t] = out[t] * out[t] * out[t]
+    else:
+        for t in range(size):
+            out[t] = out[t] ** p
+
+
+@_jit
+def block_rows(x, yt, metric, power, start, stop, out):
+    """Rows start:stop of the cost matrix ``out``."""
+    m = yt.shape[1]
     for i in range(start, stop):
-        row_costs(x, i, yt, 0, m, metric, power, out[i - start])
+        for j0 in range(0, m, CHUNK):
+            size = min(CHUNK, m - j0)
+            row_costs(x, i, yt, j0, size, metric, power, out[i, j0:])
+
+
+def block_points(
+    x: np.ndarray, y: np.ndarray, metric: int, power: float, start: int, stop: int
+) -> np.ndarray:
+    """Rows start:stop of the cost matrix, on all cores if it is large."""
+    yt = np.ascontiguousarray(y.T)
+    part = x[start:stop]
+    out = np.empty((stop - start, len(y)))
+    _in_chunks(lambda i, j: block_rows(part, yt, metric, power, i, j, out), *out.shape)
     return out

@@ -9,93 +9,49 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from transport._kernels.costs import scan_rows
+from transport._kernels.costs import lower_rows, scan_rows
+from transport._kernels.dense_start import cheapest_first
 from transport._kernels.masses import integer_masses
 from transport._kernels.simplex_pool import peel
-from transport._kernels.simplex_tree import EPS8, MOVED, _pivot
-from transport._kernels.vector import fmin, least_difference, place_of
+from transport._kernels.simplex_tree import EPS8, MOVED, ROW, _pivot
+from transport._kernels.simplex_tree import PIVOTS as PIVOTS
+from transport._kernels.vector import least_difference, place_of
 
 _jit = njit(cache=True, nogil=True)
 _inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
 
 BLOCK = 48  # entries looked at before a pivot, in whole rows
 PASSES = 8
-EFFORT = 1 << 24  # nodes moved, about 30 ms: uniform masses make for many pivots that move few
-DISPROPORTION = 2.0**44
+EFFORT = 1 << 24  # nodes moved in a call, about 30 ms: uniform masses make for many pivots that move few
+ALIKE = 2.0**-40  # differences that may be rounding
+LOUD = 2.0**11  # as in `_solver.columns`
 
-# what `solve` ended with: proved; out of pivots; for the general path
-OPTIMAL, LIMIT, UNFIT = range(3)
+# how it ended: proved; out of pivots; for the general path; proved, but potentials drown the costs; near
+OPTIMAL, LIMIT, UNFIT, COARSE, THIN = range(5)
 
 
 @_inline
 def reduce_costs(c, f, g, w):
     """Row minima f of c - g, then column minima g of c - f, and w = c - f - g.
 
-    Returns the largest finite w, or inf if a row or a column has no finite cost.
+    False if a row or a column has no finite cost.
     """
     n, m = c.shape
     for i in range(n):
         f[i] = least_difference(c[i], g)
     g[:] = np.inf
-    for i in range(n):
-        fi = f[i]
-        for j in range(m):
-            g[j] = fmin(g[j], c[i, j] - fi)
+    lower_rows(c, f, 0, n, g)
     for v in f:
         if not v < np.inf:
-            return np.inf
+            return False
     for v in g:
         if not v < np.inf:
-            return np.inf
-    lowest = 0.0
+            return False
     for i in range(n):
         fi = f[i]
         for j in range(m):
-            v = (c[i, j] - fi) - g[j]
-            w[i, j] = v
-            lowest = fmin(lowest, -v if v < np.inf else 0.0)
-    return -lowest
-
-
-@_inline
-def cheapest_first(w, a, b, rows, cols, flows):
-    """Ship along the cheapest open arc of the matrix until nothing is left; returns the number of arcs.
-
-    Every row keeps its cheapest column and looks again when that one has closed. Each arc exhausts a row or a
-    column, so the support is a forest. Fewer arcs than it takes if +inf costs are in the way.
-    """
-    n, m = w.shape
-    left_a = a.copy()
-    left_b = b.copy()
-    shut = np.zeros(m)
-    zero = np.zeros(n)
-    best = np.empty(n)
-    at = np.empty(n, np.int64)
-    for i in range(n):
-        best[i] = least_difference(w[i], shut)
-        at[i] = place_of(best[i], w[i], shut)
-    count = 0
-    while True:
-        low = least_difference(best, zero)
-        if low == np.inf:
-            return count
-        i = place_of(low, best, zero)
-        j = at[i]
-        if left_b[j] == 0:
-            best[i] = least_difference(w[i], shut)
-            at[i] = place_of(best[i], w[i], shut)
-            continue
-        moved = min(left_a[i], left_b[j])
-        rows[count] = i
-        cols[count] = j
-        flows[count] = moved
-        count += 1
-        left_a[i] -= moved
-        left_b[j] -= moved
-        if left_a[i] == 0:
-            best[i] = np.inf
-        if left_b[j] == 0:
-            shut[j] = -np.inf
+            w[i, j] = (c[i, j] - fi) - g[j]
+    return True
 
 
 @_inline
@@ -185,20 +141,32 @@ def refresh(tree):
 
 
 @_inline
-def run(w, tree, limit):
-    """Pivot on the best arc of the next rows until none is left; returns (code, pivots)."""
+def _run(w, tree, cursor, limit, enough):
+    """Pivot on the best arc of the next rows until none is left; the code it ended with.
+
+    THIN: a turn of all rows made fewer than ``enough`` pivots. ``cursor`` as in `simplex_tree`: LIMIT can be
+    gone on from. Nodes are slots.
+    """
     src, parent, depth, thread, rthread, flow, pcost, pi = tree
     n, m = w.shape
-    cursor = np.zeros(5, np.int64)
-    row = 0
-    pivots = 0
+    row = cursor[ROW]
+    start = cursor[PIVOTS]
+    effort = cursor[MOVED] + EFFORT
     passes = 0
-    fresh = True
+    fresh = start == 0
+    turn = 0
+    before = start
     while True:
+        if turn >= n:
+            if cursor[PIVOTS] - before < enough:
+                return THIN
+            turn -= n
+            before = cursor[PIVOTS]
         best = 0.0
         tail = -1
         head = -1
         scanned = 0
+        cursor[ROW] = row
         for _ in range(n):
             r, j = price(w, pi, row)
             if r < best:
@@ -206,25 +174,32 @@ def run(w, tree, limit):
                 tail = row
                 head = j
             row = row + 1 if row + 1 < n else 0
+            turn += 1
             scanned += m
             if tail >= 0 and scanned >= BLOCK:
                 break
         if tail < 0:
             if fresh:
-                return OPTIMAL, pivots
+                return OPTIMAL
             passes += 1
             if passes > PASSES:
-                return UNFIT, pivots
+                return UNFIT
             refresh(tree)
             fresh = True
             continue
-        if pivots == limit or cursor[MOVED] > EFFORT:
-            return LIMIT, pivots
+        if cursor[PIVOTS] == start + limit or cursor[MOVED] > effort:
+            return LIMIT
         i = np.uint32(tail)
         j = np.uint32(n + head)
         _pivot(i, j, w[tail, head], src, parent, depth, thread, rthread, flow, pcost, pi, cursor)
-        pivots += 1
+        cursor[PIVOTS] += 1
         fresh = False
+
+
+@_jit
+def run(w, tree, cursor, limit, enough):
+    """`_run`, for those who have a tree."""
+    return _run(w, tree, cursor, limit, enough)
 
 
 @_inline
@@ -234,12 +209,67 @@ def ordinary(c):
     return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest < 2.0**401)  # as in `_matrix_oracle`
 
 
+@_inline
+def fits(w, rows, cols, flows, a, proportion):
+    """Everything is shipped, and no cost used is out of proportion to the lower quarter of them."""
+    left = np.int64(0)
+    for v in a:
+        left += v
+    largest = 0.0
+    for k in range(len(rows)):
+        left -= flows[k]
+        largest = max(largest, w[rows[k], cols[k]])
+    usual = 0
+    dwarfed = 0
+    for k in range(len(rows)):
+        cost = w[rows[k], cols[k]]
+        if cost > 0:
+            usual += 1
+            dwarfed += proportion * cost < largest
+    return left == 0 and 4 * dwarfed <= usual
+
+
+@_inline
+def ties(w, rows, cols, f, g):
+    """Whether three in four of the costs used are but the rounding of the potentials."""
+    scale = 0.0
+    for u in f:
+        scale = max(scale, abs(u))
+    for v in g:
+        scale = max(scale, abs(v))
+    count = 0
+    for k in range(len(rows)):
+        count += w[rows[k], cols[k]] <= ALIKE * scale
+    return 4 * count > 3 * len(rows)
+
+
+@_inline
+def loudness(f, g, a, b):
+    """Sum of mass |f| and |g|."""
+    out = 0.0
+    for i in range(len(f)):
+        out += a[i] * abs(f[i])
+    for j in range(len(g)):
+        out += b[j] * abs(g[j])
+    return out
+
+
+@_inline
+def loud(c, rows, cols, mass, spread):
+    """Whether the potentials are so much larger than the costs of the plan that these lose digits."""
+    size = 0.0
+    for k in range(len(rows)):
+        size += mass[k] * abs(c[rows[k], cols[k]])
+    return spread > LOUD * size
+
+
 @_jit
-def solve(c, a, b, g, limit):
+def solve(c, a, b, g, limit, proportion, warm):
     """(code, pivots, rows, cols, mass, f, g): optimal transport of positive masses a, b for the matrix c.
 
-    ``g``: potentials to start from. After LIMIT the plan ships everything, as far as it got; after UNFIT it
-    may be empty.
+    ``g``: potentials to start from. UNFIT if the greedy flow needs costs ``proportion`` times as large as the
+    lower quarter of them, or if a ``warm`` g ties most of its arcs: who has that has a basis too. After
+    LIMIT the plan ships everything, as far as it got; after UNFIT it may be empty.
     """
     n = len(a)
     nodes = n + len(b)
@@ -247,7 +277,7 @@ def solve(c, a, b, g, limit):
     cols = np.empty(nodes, np.int64)
     mass = np.empty(nodes)
     units_a, units_b = integer_masses(a, b)
-    code, pivots, parent, _, f, g = ship(c, units_a, units_b, g, limit)
+    code, pivots, parent, _, f, g, spread = ship(c, units_a, units_b, g, limit, proportion, warm)
     if len(parent) == 0:
         return code, pivots, rows[:0], cols[:0], mass[:0], f, g
     flow = peel(n, parent, a, b)
@@ -259,29 +289,37 @@ def solve(c, a, b, g, limit):
             cols[count] = max(v, p) - n
             mass[count] = flow[v]
             count += 1
+    unit = np.sum(a) / np.float64(np.sum(units_a))
+    if code == OPTIMAL and loud(c, rows[:count], cols[:count], mass[:count], unit * spread):
+        code = COARSE
     return code, pivots, rows[:count], cols[:count], mass[:count], f, g
 
 
 @_jit
-def ship(c, a, b, g, limit):
-    """(code, pivots, parent, flow, f, g): the same for integer masses, as a tree; none after some UNFIT."""
+def ship(c, a, b, g, limit, proportion, warm):
+    """(code, pivots, parent, flow, f, g, spread): the same for integer masses; no tree after some UNFIT.
+
+    ``spread``: the most that mass times |potential| summed up to; more than the costs, and these lose digits.
+    """
     n, m = c.shape
     nodes = n + m
     f = np.zeros(n)
     g = g.copy()
     none = np.empty(0, np.int64)
     if not ordinary(c):
-        return UNFIT, 0, none, none, f, g
+        return UNFIT, 0, none, none, f, g, 0.0
     w = np.empty((n, m))
-    largest = reduce_costs(c, f, g, w)
-    if largest == np.inf:
-        return UNFIT, 0, none, none, f, g
+    if not reduce_costs(c, f, g, w):
+        return UNFIT, 0, none, none, f, g, 0.0
+    spread = loudness(f, g, a, b)  # what was subtracted to get w: its rounding stays
     rows = np.empty(nodes, np.int64)
     cols = np.empty(nodes, np.int64)
     flows = np.empty(nodes, np.int64)
     count = cheapest_first(w, a, b, rows, cols, flows)
-    if not fits(w, rows[:count], cols[:count], flows[:count], a, largest):
-        return UNFIT, 0, none, none, f, g
+    if not fits(w, rows[:count], cols[:count], flows[:count], a, proportion):
+        return UNFIT, 0, none, none, f, g, spread
+    if warm and ties(w, rows[:count], cols[:count], f, g):
+        return UNFIT, 0, none, none, f, g, spread
     tree = (
         np.empty(nodes + 1, np.bool_),
         np.empty(nodes + 1, np.uint32),
@@ -293,27 +331,12 @@ def ship(c, a, b, g, limit):
         np.empty(nodes + 1),
     )
     hang(w, rows[:count], cols[:count], flows[:count], tree)
-    code, pivots = run(w, tree, limit)
+    cursor = np.zeros(5, np.int64)
+    code = _run(w, tree, cursor, limit, 0)
     pi = tree[7]
     for i in range(n):
         f[i] -= pi[i]
     for j in range(m):
         g[j] += pi[n + j]
-    return code, pivots, tree[1].astype(np.int64), tree[5], f, g
-
-
-@_inline
-def fits(w, rows, cols, flows, a, largest):
-    """Everything is shipped, and no cost is out of all proportion to the lower quarter of those used."""
-    left = np.int64(0)
-    for v in a:
-        left += v
-    usual = 0
-    dwarfed = 0
-    for k in range(len(rows)):
-        left -= flows[k]
-        cost = w[rows[k], cols[k]]
-        if cost > 0:
-            usual += 1
-            dwarfed += DISPROPORTION * cost < largest
-    return left == 0 and 4 * dwarfed <= usual
+    spread = max(spread, loudness(f, g, a, b))
+    return code, cursor[PIVOTS], tree[1].astype(np.int64), tree[5], f, g, spread

@@ -57,9 +57,11 @@ class Matching:
     start : Start
         Its basis is not used.
     work : Work
+    unit : float, optional
+        The typical reduced cost, from which the bids are derived; by default the median of the pool.
     """
 
-    def __init__(self, oracle: Points, start: Start, work: Work) -> None:
+    def __init__(self, oracle: Points, start: Start, work: Work, *, unit: float | None = None) -> None:
         from transport._kernels import simplex_pool
 
         self.oracle, self.start, self.work = oracle, start, work
@@ -70,7 +72,9 @@ class Matching:
         pool = Pool(indptr, col, np.empty(0))
         self.pool = Pool(indptr, col, self.reduced(pool.rows, col))
         self.v = np.zeros(n)
-        self.unit = float(np.median(self.pool.cost[:: max(1, len(self.pool.cost) // 10**5)]))
+        if unit is None:
+            unit = float(np.median(self.pool.cost[:: max(1, len(self.pool.cost) // 10**5)]))
+        self.unit = unit
         self.step, self.cap = FIRST * self.unit, CAP * self.unit
         self.arc, self.owner = np.full(n, -1, np.int64), np.full(n, -1, np.int32)
 

@@ -175,6 +175,9 @@ class BlockOracle:
 
         return (yield from self._gather(visit))
 
+    def matrix(self) -> None:
+        """Never: costs by a function are dear."""
+
     def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
         """One pass over the pairs."""
         from transport._kernels.simplex_matrix import crossing

@@ -10,13 +10,17 @@ from transport._grid import Grid
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.memory import require
+from transport._solver.small import MEDIUM
 from transport._sparse import SparseMatrix
 from transport._tree_metric import TreeMetric
 
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
-FEW_HIGH = 1 << 22  # the same beyond 4 dimensions for costs that neither trees nor tiles prune well: 32 MB
+FEW_HIGH = 1 << 24  # ... beyond 4 dimensions, for costs that neither trees nor tiles prune well: 128 MB
+HIGH = 16  # dimensions
+SAMPLE = 64  # points of either side
+UNEVEN = 2.0**10  # ratio of distances
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 
 BLOCK_NODE_BYTES = 4000  # three vectors of 32 for each node and side, and the costs remembered
@@ -46,8 +50,30 @@ def _with_mass(problem: Problem) -> tuple[int, int]:
     return int(np.count_nonzero(problem.a)), int(np.count_nonzero(problem.b))
 
 
-def _prunes_little(cloud: PointCloud) -> bool:
-    return cloud.dim > 4 and not (cloud.metric == "euclidean" and cloud.power in (1.0, 2.0))
+def _few(problem: Problem) -> int:
+    """Pairs up to which storing them wins."""
+    cloud = problem.cost
+    if not isinstance(cloud, PointCloud):
+        return FEW
+    plain = cloud.metric == "euclidean" and cloud.power in (1.0, 2.0)
+    if cloud.dim > 4 and not plain:
+        return FEW_HIGH
+    n, m = problem.shape
+    if not FEW < n * m <= MEDIUM:
+        return FEW
+    if cloud.dim > HIGH or _is_uneven(cloud, clusters=cloud.dim > 4):
+        return MEDIUM
+    a, b = problem.a, problem.b
+    return MEDIUM if not plain and bool(np.all(a == a[0]) and np.all(b == b[0])) else FEW
+
+
+def _is_uneven(cloud: PointCloud, *, clusters: bool) -> bool:
+    """Whether some points are far from all others or (``clusters``) many so near that tiles cannot tell."""
+    n, m = cloud.shape
+    rows, cols = np.arange(SAMPLE) * n // SAMPLE, np.arange(SAMPLE) * m // SAMPLE
+    few, typical = np.quantile(cloud.restrict(rows, cols).block(0, SAMPLE), (0.05, 0.5))
+    far = UNEVEN**cloud.power
+    return bool(cloud.magnitude > far * typical or (clusters and typical > far * few))
 
 
 def _choose(problem: Problem, method: str) -> tuple[str, str]:
@@ -81,7 +107,7 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         return "matrix", STORED
     if isinstance(cost, SparseMatrix):
         return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
-    if n * m <= (FEW_HIGH if isinstance(cost, PointCloud) and _prunes_little(cost) else FEW):
+    if n * m <= _few(problem):
         return "matrix", f"{n} x {m} costs: few enough to store"
     if on_l1_grid and n + m >= FILLED * cost.shape[0]:
         return "grid", f"l1 on a grid of {cost.shape[0]} cells: a flow between neighbours"

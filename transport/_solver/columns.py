@@ -17,13 +17,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from transport._solver.pricing import Oracle, Slices, Start
+from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.trees import Pool, Tree, Work, plant
+from transport._solver.whole import sweep
 
 DISPROPORTION = 2.0**44
 BLOCK_ENTRIES = 1 << 21
 MAX_ROUNDS = 200
 MAX_BLIND = 4
+MUCH = 4.0  # violated arcs a source, divided by rounds, from which the pool gives way to the matrix
 LOUD = 2.0**11  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
 VERY_LOUD = 2.0**14  # worth finding other potentials, not only another height for these
 
@@ -93,6 +95,8 @@ class Simplex:
 
     def build_basis(self) -> Slices[None]:
         """Plant the given basis, or a greedy one; make it feasible if arcs are forbidden."""
+        from transport._kernels import dense_start
+
         if self._tree is not None:
             return
         if self.start.basis is not None:
@@ -100,6 +104,11 @@ class Simplex:
             cost = self.reduced(rows, cols)
             if np.all(cost < np.inf) and np.all(cost <= self.limit):  # an earlier plan's arcs may be out now
                 self._plant(rows, cols, flows, cost)
+                return
+        if self.start.relative is not None:
+            rows, cols, flows = dense_start.greedy(self.start.relative, self.a, self.b)
+            if flows.sum() == self.a.sum():
+                self._plant(rows, cols, flows, self.start.relative[rows, cols])
                 return
         left_a, left_b = self.a.copy(), self.b.copy()
         rows, col = self.pool.rows, self.pool.col
@@ -125,6 +134,16 @@ class Simplex:
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
         good = self.start.basis is not None
         self._tree = plant((self.a, self.b), (rows, cols, flows), costs, good_start=good)
+
+    def sweep(self) -> Slices[bool]:
+        """Pivot on all arcs while there are many that pay; False if the oracle has no matrix of them."""
+        if self.start.relative is None:
+            self.start = unpooled(self.start, self.oracle)
+        if self.start.relative is None or self.stranded():
+            return False
+        self.work.stage = "pivoting on whole rows"
+        self._tree = yield from sweep(self.tree, self.start.relative, self.work)
+        return True
 
     def _phase_one(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray) -> Slices[None]:
         """Ship what the greedy flow left stranded: the same simplex with costs 0, and 1 for being stranded.
@@ -250,7 +269,9 @@ def generate_columns(core: Simplex) -> Slices[bool]:
     """Run the core to the optimum over all arcs of its oracle; False if rounding stopped it before."""
     work = core.work
     yield from core.build_basis()
-    blind = 0
+    if core.start.relative is not None:
+        yield from core.sweep()
+    blind, swept = 0, False
     for rounds in range(MAX_ROUNDS):
         work.stage = "pivoting"
         before = work.pivots
@@ -271,9 +292,11 @@ def generate_columns(core: Simplex) -> Slices[bool]:
                 return False
             blind += 1
             core.replant(*core.balanced(*core.basis()))
-        elif rounds and work.pivots == before:
+        elif rounds and not swept and work.pivots == before:
             return False
-        core.add(rows, cols, costs)
+        swept = (1 + rounds) * len(rows) > MUCH * core.n and (yield from core.sweep())
+        if not swept:
+            core.add(rows, cols, costs)
     return False
 
 

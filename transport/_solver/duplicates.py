@@ -19,6 +19,7 @@ from transport._problem import Problem
 from transport._solver.base import Coupling
 
 SMALLEST = 512  # points on both sides together, below which looking costs more than it saves
+FEWEST = 1 << 14  # likewise pairs that carry mass: solved in 0.3 ms
 WORTH = 0.8  # merge if at most this part of the points is distinct
 
 
@@ -105,7 +106,7 @@ def merged(problem: Problem) -> Merged | None:
     if type(cloud) is not PointCloud or problem.is_one_dimensional:
         return None
     n, m = problem.shape
-    if n + m < SMALLEST:
+    if n + m < SMALLEST or np.count_nonzero(problem.a) * np.count_nonzero(problem.b) <= FEWEST:
         return None
     if _at_least(cloud.x) + _at_least(cloud.y) > WORTH * (n + m):
         return None

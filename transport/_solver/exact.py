@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solution import Solution, Status
@@ -27,12 +26,12 @@ from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
 from transport._solver.pricing import Slices, Start, continued
-from transport._solver.small import PIVOTS_AT_ONCE, is_small, solve_at_once
 from transport._solver.sparse import SparseOracle
+from transport._solver.stored import stored, warm_potential
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work
 from transport._sparse import SparseMatrix
-from transport.internal import InfeasibleError, check_choice, to_numpy
+from transport.internal import InfeasibleError, check_choice
 
 AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOracle
 CLOSED_FORMS = {"line": sorted_coupling, "circle": circular_coupling, "tree": tree_coupling}
@@ -162,6 +161,7 @@ class State:
     warm: Solution | None = None
     merged: Merged | None = None
     flow: Network | None = None
+    begun: Start | None = None
 
     def __post_init__(self) -> None:
         self.sources = np.flatnonzero(self.problem.a)
@@ -204,17 +204,10 @@ def _solve(state: State) -> Slices[None]:
         yield from _flow_on_grid(state)
         return
     elif state.method == "matrix":
-        values = _stored(state)
-        if _at_once(state, values):
+        known = yield from stored(state)
+        if known is None:
             return
-        a, b = integer_masses(*state.masses)
-        oracle = _matrix_oracle(state, values, (a, b))
-        if state.unit != 1.0 and _at_once(state, oracle.values):
-            return
-        if state.coupling is not None:  # out of budget: this is the answer unless there is more
-            yield
-            state.coupling = None
-        yield
+        oracle, (a, b) = known, known.masses
     else:
         a, b = integer_masses(*state.masses)
         if state.method == "blocks":
@@ -225,12 +218,10 @@ def _solve(state: State) -> Slices[None]:
             oracle = SparseOracle(sparse.restrict(state.sources, state.sinks))
             state.unit = math.ldexp(1.0, oracle.exponent)
     state.work.stage = "building the shortlist"
-    if state.warm is None:
-        if (
-            isinstance(oracle, GeometricOracle)
-            and oracle.is_assignment
-            and (yield from _matched(state, oracle))
-        ):
+    if state.begun is not None:
+        start = state.begun
+    elif state.warm is None:
+        if _is_assignment(oracle, (a, b)) and (yield from _matched(state, oracle, (a, b))):
             return
         start = yield from oracle.start()
     else:
@@ -257,9 +248,23 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     return oracle
 
 
-def _matched(state: State, oracle: GeometricOracle) -> Slices[bool]:
+def _is_assignment(
+    oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
+) -> TypeGuard[GeometricOracle | SparseOracle]:
+    if isinstance(oracle, SparseOracle):
+        return oracle.is_assignment(masses)
+    return isinstance(oracle, GeometricOracle) and oracle.is_assignment
+
+
+def _matched(
+    state: State, oracle: GeometricOracle | SparseOracle, masses: tuple[np.ndarray, np.ndarray]
+) -> Slices[bool]:
     """The assignment by auction; False leaves it to the simplex."""
-    state.core = matching = yield from oracle.matching()
+    if isinstance(oracle, SparseOracle):
+        matching: Matching | None = yield from oracle.matching(state.work)
+    else:
+        matching = yield from oracle.matching()
+    state.core = matching
     if matching is None or not (yield from assign(matching)):
         return False
     rows, cols, flow = matching.flows()
@@ -267,32 +272,10 @@ def _matched(state: State, oracle: GeometricOracle) -> Slices[bool]:
     cost = float(np.abs(oracle.costs(rows, cols)).sum())
     if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > LOUD * cost:
         start = Start(rows, cols, f, g, (rows, cols, flow))
-        state.core = Simplex(oracle, oracle.x.mass, oracle.y.mass, start, state.work)
+        state.core = Simplex(oracle, *masses, start, state.work)
         yield from generate_columns(state.core)
         yield from polish(state.core)
     return True
-
-
-def _at_once(state: State, values: np.ndarray) -> bool:
-    """Small problems in one call; False if it was not one, or did not work out (the general path will)."""
-    if not is_small(values.shape):
-        return False
-    from transport._kernels import simplex_dense as k
-
-    a, b = state.masses
-    start = None if state.warm is None else _warm_g(state, state.warm)
-    limit = min(state.work.budget, PIVOTS_AT_ONCE)
-    code, pivots, rows, cols, mass, f, g = solve_at_once(values, a, b, g=start, limit=limit)
-    if code == k.UNFIT or (code == k.LIMIT and pivots < state.work.budget):
-        return False
-    state.work.spend(pivots)
-    state.work.rounds, state.work.arcs, state.work.stage = 1, values.size, "pivoting"
-    state.coupling = state.in_full(rows, cols, mass, f, g)
-    return bool(code == k.OPTIMAL)
-
-
-def _warm_g(state: State, warm: Solution) -> np.ndarray:
-    return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
 
 
 def _warm_start(
@@ -304,29 +287,8 @@ def _warm_start(
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
-    start = yield from oracle.restart(_warm_g(state, warm), arcs)
+    start = yield from oracle.restart(warm_potential(state, warm), arcs)
     return continued(start, oracle, arcs, masses)
-
-
-def _stored(state: State) -> np.ndarray:
-    """All costs in memory, those of massless rows and columns left out."""
-    cost = state.problem.cost
-    if isinstance(cost, PointCloud) and not state.has_all:
-        return cost.restrict(state.sources, state.sinks).block(0, len(state.sources))
-    values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
-    return values if state.has_all else values[np.ix_(state.sources, state.sinks)]
-
-
-def _matrix_oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
-    """The costs in units of ordinary magnitude."""
-    cost = state.problem.cost
-    magnitude = cost.magnitude
-    exponent = math.frexp(magnitude)[1] - 1
-    if magnitude > 0 and abs(exponent) > 400:  # sums and differences must neither overflow nor underflow
-        state.unit = math.ldexp(1.0, exponent)
-        values = np.ldexp(values, -exponent)
-        magnitude = math.ldexp(magnitude, -exponent)
-    return MatrixOracle(values, masses, state.work, has_forbidden=cost.has_forbidden, magnitude=magnitude)
 
 
 def _shipped(

@@ -23,7 +23,7 @@ from transport._solver.assignment import COARSE, Matching
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
-from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.pricing import WHOLE, Arcs, Slices, Start
 from transport._solver.rough import rough_start
 from transport._solver.small import ship_at_once
 from transport._solver.trees import Work
@@ -147,6 +147,15 @@ class GeometricOracle:
     def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
         """c[rows, cols], broadcast."""
         return self.norm.costs(self.x.tree.points, self.y.tree.points, rows, cols)
+
+    def matrix(self) -> np.ndarray | None:
+        """All costs, unless they are many."""
+        from transport._kernels.costs import block_points
+
+        n, m = self.shape
+        if n * m > WHOLE:
+            return None
+        return block_points(self.x.tree.points, self.y.tree.points, self.norm.metric, self.norm.power, 0, n)
 
     def cheapest(self, indptr: np.ndarray, col: np.ndarray, g: np.ndarray) -> np.ndarray:
         """f_i = min c_ij - g_j over the arcs of row i in a CSR pool, rounded as in `price`."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.levels import SMALLEST, Clusters, cluster
-from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.pricing import WHOLE, Arcs, Slices, Start, unpooled
 from transport._solver.rough import rough_start
 from transport._solver.scan import scan
 from transport._solver.trees import Work
@@ -16,6 +16,7 @@ from transport._solver.trees import Work
 SHORTLIST = 10
 PER_ROW = 8
 SAMPLE = 64  # rows
+SPREAD = 0.5  # part of the columns that some row must want for a shortlist to be worth having
 
 
 class MatrixOracle:
@@ -55,19 +56,33 @@ class MatrixOracle:
         """c[rows, cols]."""
         return self.values[rows, cols]
 
+    def matrix(self) -> np.ndarray | None:
+        """The matrix, unless it is large."""
+        return self.values if self.values.size <= WHOLE else None
+
     def start(self) -> Slices[Start]:
         """From the coarser levels if rows and columns cluster, else from the column minima."""
         c = self.values
         if not self.has_forbidden and min(c.shape) >= SMALLEST:
             rows = cluster(c)
             yield
-            cols = cluster(c.T)
-            yield
-            if rows.telling and cols.telling:
-                return (yield from self._refined(rows, cols))
+            if rows.telling:
+                cols = cluster(c.T)
+                yield
+                if cols.telling:
+                    return (yield from self._refined(rows, cols))
         g = (yield from self._panels(np.zeros(len(c)))).min(axis=0)
         start = yield from self._shortlist(np.where(np.isfinite(g), g, 0.0))
+        if self._is_blind(start):
+            return unpooled(start, self)
         return (yield from rough_start(self, start, self.masses, self.work))
+
+    def _is_blind(self, start: Start) -> bool:
+        """Whether all rows want the same few columns, so that no shortlist says anything."""
+        n, m = self.shape
+        wanted = np.zeros(m, bool)
+        wanted[start.cols[: n * min(SHORTLIST, m)]] = True
+        return bool(np.count_nonzero(wanted) < SPREAD * m)
 
     def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
         """From potentials and arcs of an earlier solution: what is nearly as cheap, in one pass.

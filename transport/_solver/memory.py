@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LITTLE = 1 << 20  # bytes: asking the system takes 50 microseconds
+
 
 def available_bytes() -> int | None:
     """What the system could still hand out; None where it does not say."""
@@ -18,6 +20,6 @@ def available_bytes() -> int | None:
 
 def require(need: int, what: str, remedy: str) -> None:
     """Raise MemoryError, with the bytes and the remedy, if ``need`` bytes are not there."""
-    have = available_bytes()
+    have = available_bytes() if need > LITTLE else None
     if have is not None and need > have:
         raise MemoryError(f"{what} takes about {need} bytes and {have} are available; {remedy}")

@@ -33,6 +33,7 @@ class Start:
     fewer pivots (costs are stored as c_ij - f_i - g_j, which also saves digits). ``basis`` is None (the
     core builds one greedily) or ``(rows, cols, mass)``: a forest of arcs with positive integer masses
     that ships everything, as a coarser level or an earlier solution leaves it; it need not be in the pool.
+    ``relative``, shape (n, m), are all c_ij - f_i - g_j where pivots should look at them from the first on.
     """
 
     rows: np.ndarray
@@ -40,6 +41,7 @@ class Start:
     f: np.ndarray
     g: np.ndarray
     basis: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    relative: np.ndarray | None = None
 
 
 class Oracle(Protocol):
@@ -79,6 +81,10 @@ class Oracle(Protocol):
         """
         ...
 
+    def matrix(self) -> np.ndarray | None:
+        """All costs as a matrix, if they are so few that pivots may look at whole rows of them."""
+        ...
+
     def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
         """Some arcs from ``sources`` to ``sinks`` (boolean masks); empty only if there is none.
 
@@ -87,7 +93,14 @@ class Oracle(Protocol):
         ...
 
 
+def unpooled(start: Start, oracle: Oracle) -> Start:
+    """``start`` with all relative costs, if the oracle has a matrix."""
+    costs = oracle.matrix()
+    return start if costs is None else replace(start, relative=(costs - start.f[:, None]) - start.g)
+
+
 REPAIR = 1 << 20  # pairs
+WHOLE = 1 << 22  # pairs: 32 MB, and as much again relative to the starting potentials
 
 
 def continued(start: Start, oracle: Oracle, arcs: Arcs, masses: tuple[np.ndarray, np.ndarray]) -> Start:

@@ -87,6 +87,10 @@ class Tree(Protocol):
         """Integer flow on the arc to the parent."""
         ...
 
+    def unpack(self) -> tuple[np.ndarray, ...]:
+        """The arrays of `simplex_tree`, to be worked on in place, nodes in slots of their own numbers."""
+        ...
+
 
 class Planted:
     """A forest with positive flows as a strongly feasible tree, in slots numbered in preorder."""
@@ -120,6 +124,15 @@ class Planted:
     def flows(self) -> np.ndarray:
         """Integer flow on the arc to the parent."""
         return self._tree[5][self._slot]
+
+    def unpack(self) -> tuple[np.ndarray, ...]:
+        """The arrays of `simplex_tree`, to be worked on in place, nodes in slots of their own numbers."""
+        src, parent, depth, thread, rthread, flow, pcost, pi = (x[self._slot] for x in self._tree)
+        node = np.empty(len(self._slot), np.uint32)
+        node[self._slot] = np.arange(len(self._slot))
+        self._tree = src, node[parent], depth, node[thread], node[rthread], flow, pcost, pi
+        self._slot = np.arange(len(node), dtype=np.uint32)
+        return self._tree
 
 
 class ThreadTree(Planted):

@@ -1,0 +1,189 @@
+"""Families in which shortlists say little, ties abound or one point is far: whole rows, and their start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+import transport as tp
+from transport._kernels import costs
+from transport._kernels.dense_start import greedy
+from transport._problem import Problem
+from transport._solver.choose import choose
+from transport._solver.line_start import line_potential
+
+
+def ring(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, d))
+    return x / np.linalg.norm(x, axis=1, keepdims=True), 1e-3 * rng.standard_normal((n, d))
+
+
+def random_masses(n, seed=0):
+    return np.random.default_rng(seed).dirichlet(np.ones(n), 2)
+
+
+def pooled(monkeypatch):
+    """No problem is solved in one call."""
+    for name in ("small.AT_ONCE", "small.MEDIUM", "choose.MEDIUM"):
+        monkeypatch.setattr(f"transport._solver.{name}", 0)
+
+
+# ------------------------------------------------------------------ whole rows instead of a pool
+
+
+def test_rounds_that_lead_nowhere_end_on_whole_rows(monkeypatch):
+    """Chebyshev distances from a ring to a blob: 18 rounds of a pool, each with thousands of new arcs."""
+    c = cdist(*ring(600, 5), "chebyshev")
+    a, b = random_masses(600)
+    best = tp.solve(c, a, b)
+    assert best.stats["rounds"] == 1
+    pooled(monkeypatch)
+    sol = tp.solve(c, a, b)
+    assert sol.value == pytest.approx(best.value, rel=1e-12)
+    assert sol.gap <= 1e-13 * sol.value
+    assert sol.stats["rounds"] <= 8
+
+
+def test_where_all_rows_want_the_same_columns_no_shortlist_is_used(monkeypatch):
+    rng = np.random.default_rng(1)
+    u = rng.standard_normal(5)
+    x, y = rng.random((600, 5)), rng.random((600, 5)) + 1e9 * u / np.linalg.norm(u)
+    pooled(monkeypatch)
+    sol = tp.solve(cdist(x, y, "chebyshev"), *random_masses(600))
+    assert sol.stats["rounds"] == 1  # 3 with rough masses first
+
+
+def test_heavy_tails_do_not_take_sixty_rounds(monkeypatch):
+    rng = np.random.default_rng(0)
+    cloud = tp.PointCloud(rng.standard_cauchy((700, 5)) ** 3, rng.standard_cauchy((700, 5)) ** 3)
+    a, b = random_masses(700)
+    best = tp.solve(cloud, a, b)
+    pooled(monkeypatch)
+    sol = tp.solve(cloud, a, b, solver=tp.Exact("points"))
+    assert sol.value == pytest.approx(best.value, rel=1e-12)
+    assert sol.stats["rounds"] <= 20
+
+
+@pytest.mark.parametrize("n", [60, 700])
+def test_clusters_of_no_size_keep_their_digits(n):
+    """Costs of 1e-24 in clusters and 1 between them, in one call: its potentials give way to quieter ones."""
+    rng = np.random.default_rng(n)
+    centres = rng.random((12, 3))
+    x = centres[np.arange(n) % 12] + 1e-12 * rng.standard_normal((n, 3))
+    y = centres[np.arange(n) % 12] + 1e-12 * rng.standard_normal((n, 3))
+    even = np.full(n, 1 / n)
+    c = cdist(x, y, "sqeuclidean")
+    sol = tp.solve(c, even, even)
+    assert sol.value < 1e-21
+    assert sol.gap <= 1e-9 * sol.value
+
+
+# ------------------------------------------------------------------ costs on a line
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_costs_on_a_line_are_recognised_in_any_order(sign, mixed):
+    """Costs i j with equal masses: 50 000 pivots without flow at n = 300, three times POT's time."""
+    n = 300
+    rng = np.random.default_rng(0)
+    i, j = (rng.permutation(n) if mixed else np.arange(n) for _ in range(2))
+    sol = tp.solve(sign * np.outer(i, j) * 1.0, np.full(n, 1 / n), np.full(n, 1 / n))
+    k = np.arange(n)
+    assert sol.value == pytest.approx(sign * (k * (k[::-1] if sign > 0 else k)).sum() / n, rel=1e-14)
+    assert sol.stats["pivots"] <= 5 * n
+
+
+@pytest.mark.parametrize("power", [1.5, 2, 3])
+def test_the_staircase_is_optimal_for_convex_costs(power):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal(80), rng.standard_normal(90)
+    a, b = rng.dirichlet(np.ones(80)), rng.dirichlet(np.ones(90))
+    c = np.abs(x[:, None] - y) ** power
+    g = line_potential(c, a, b)
+    assert g is not None
+    dual = a @ (c - g).min(axis=1) + b @ g
+    assert dual == pytest.approx(tp.solve(c, a, b).value)
+
+
+def test_other_costs_are_not_taken_for_a_line():
+    rng = np.random.default_rng(0)
+    a = np.full(90, 1 / 90)
+    for c in (rng.random((90, 90)), cdist(rng.random((90, 2)), rng.random((90, 2))), np.ones((90, 90))):
+        assert line_potential(c, a, a) is None
+
+
+def test_greedy_flow_ships_everything_whoever_wants_what():
+    """All rows want the same columns: after a few looks at each, row by row."""
+    n = 200
+    w = np.tile(np.arange(float(n)), (n, 1))
+    a = np.arange(1, n + 1)
+    rows, cols, flows = greedy(w, a, a[::-1].copy())
+    assert len(rows) <= 2 * n - 1
+    np.testing.assert_array_equal(np.bincount(rows, flows, n), a)
+    np.testing.assert_array_equal(np.bincount(cols, flows, n), a[::-1])
+
+
+# ------------------------------------------------------------------ costs in vector passes
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4, 7, 20])
+@pytest.mark.parametrize("metric", [0, 1, 2])
+@pytest.mark.parametrize("power", [0.5, 1.0, 1.3, 1.5, 2.0, 3.0, 4.0, 6.0])
+def test_blocks_of_costs_are_the_entries_bitwise(dim, metric, power):
+    rng = np.random.default_rng(dim)
+    x, y = rng.standard_normal((30, dim)), rng.standard_normal((300, dim))
+    rows, cols = np.indices((30, 300)).reshape(2, -1)
+    entries = costs.entries_points(x, y, metric, power, rows, cols).reshape(30, 300)
+    np.testing.assert_array_equal(costs.block_points(x, y, metric, power, 0, 30), entries)
+    np.testing.assert_array_equal(costs.block_points(x, y, metric, power, 7, 9), entries[7:9])
+
+
+# ------------------------------------------------------------------ which way
+
+
+@pytest.mark.parametrize(
+    ("change", "method"),
+    [("nothing", "points"), ("outlier", "matrix"), ("clusters", "matrix"), ("many dimensions", "matrix")],
+)
+def test_uneven_clouds_are_stored_while_they_fit_the_cache(change, method):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 800, 20 if change == "many dimensions" else 6))
+    if change == "outlier":
+        x[0] += 1e7
+    if change == "clusters":
+        x, y = (np.round(2 * p[:, :1]) + 1e-6 * p for p in (x, y))
+    assert choose(Problem(tp.PointCloud(x, y), *np.full((2, 800), 1 / 800)), "auto")[0] == method
+
+
+# ------------------------------------------------------------------ who is right
+
+
+def far_outlier():
+    rng = np.random.default_rng(5)
+    x, y = rng.random((40, 2)), rng.random((40, 2))
+    x[0] += 1e7
+    return cdist(x, y, "sqeuclidean")
+
+
+def giants():
+    rng = np.random.default_rng(6)
+    return np.where(rng.random((40, 40)) < 0.9, 1e30, rng.random((40, 40)))
+
+
+def decades():
+    return 10.0 ** np.random.default_rng(7).uniform(0, 30, (40, 40))
+
+
+@pytest.mark.parametrize("costs", [far_outlier, giants, decades])
+def test_where_others_differ_the_interval_is_right_in_rational_arithmetic(costs):
+    """POT's values lie outside our interval for such matrices, by up to 1e15 times the optimum."""
+    c = costs()
+    a, b = random_masses(40, seed=8)
+    sol = tp.solve(c, a, b)
+    proof = sol.certify(exact=True)
+    assert sol.lower_bound <= proof.upper
+    assert proof.lower <= sol.upper_bound
+    assert proof.upper - proof.lower <= 1e-11 * proof.upper

@@ -1,0 +1,76 @@
+"""Where the simplex on a whole matrix starts: the cheapest open arcs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from transport._kernels.vector import least_difference, place_of
+
+_jit = njit(cache=True, nogil=True)
+_inline = njit(cache=True, nogil=True, inline="always")
+
+LOOKS = 8  # at rows, per node
+
+
+@_inline
+def cheapest_first(w, a, b, rows, cols, flows):
+    """Ship along the cheapest open arc of the matrix until nothing is left; returns the number of arcs.
+
+    Every row keeps its cheapest column and looks again when that one has closed; if that happens too often
+    (all rows want the same columns), what is left goes row by row. Each arc exhausts a row or a column, so
+    the support is a forest. Fewer arcs than it takes if +inf costs are in the way.
+    """
+    n, m = w.shape
+    left_a = a.copy()
+    left_b = b.copy()
+    shut = np.zeros(m)
+    zero = np.zeros(n)
+    best = np.empty(n)
+    at = np.empty(n, np.int64)
+    for i in range(n):
+        best[i] = least_difference(w[i], shut)
+        at[i] = place_of(best[i], w[i], shut)
+    count = 0
+    looks = LOOKS * (n + m)
+    row = 0
+    while True:
+        if looks > 0:
+            low = least_difference(best, zero)
+            if low == np.inf:
+                return count
+            i = place_of(low, best, zero)
+        else:
+            while row < n and best[row] == np.inf:
+                row += 1
+            if row == n:
+                return count
+            i = row
+        j = at[i]
+        if left_b[j] == 0:
+            looks -= 1
+            best[i] = least_difference(w[i], shut)
+            at[i] = place_of(best[i], w[i], shut)
+            continue
+        moved = min(left_a[i], left_b[j])
+        rows[count] = i
+        cols[count] = j
+        flows[count] = moved
+        count += 1
+        left_a[i] -= moved
+        left_b[j] -= moved
+        if left_a[i] == 0:
+            best[i] = np.inf
+        if left_b[j] == 0:
+            shut[j] = -np.inf
+
+
+@_jit
+def greedy(w, a, b):
+    """(rows, cols, flows) of `cheapest_first`."""
+    size = len(a) + len(b)
+    rows = np.empty(size, np.int64)
+    cols = np.empty(size, np.int64)
+    flows = np.empty(size, np.int64)
+    count = cheapest_first(w, a, b, rows, cols, flows)
+    return rows[:count], cols[:count], flows[:count]

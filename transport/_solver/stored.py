@@ -1,0 +1,100 @@
+"""Stored matrices: the small and the shapeless ones in one go, the others by an oracle and a pool."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transport._cost import Matrix
+from transport._points import PointCloud
+from transport._solution import Solution
+from transport._solver.base import Coupling
+from transport._solver.masses import integer_masses
+from transport._solver.matrix import MatrixOracle
+from transport._solver.pricing import Slices, Start, continued
+from transport._solver.small import is_medium, is_small, solve_at_once
+from transport.internal import to_numpy
+
+if TYPE_CHECKING:
+    from transport._solver.exact import State
+
+
+def stored(state: State) -> Slices[MatrixOracle | None]:
+    """The oracle of the stored costs; None if ``state.coupling`` is the answer already.
+
+    Where the potentials of an answer drown its costs, ``state.begun`` is where to go on from it.
+    """
+    values = _all_costs(state)
+    short = is_small(values.shape) or (state.warm is None and is_medium(values.shape))
+    if short and (yield from _at_once(state, values)):
+        return None
+    yield
+    oracle = _oracle(state, values, integer_masses(*state.masses))
+    again = short and state.unit != 1.0 and state.coupling is None
+    if again and (yield from _at_once(state, oracle.values)):
+        return None
+    if state.coupling is not None:
+        state.begun, state.coupling = _quieter(state.coupling, state, oracle), None
+    return oracle
+
+
+def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
+    """The plan of ``coupling`` as a start, with potentials that do not drown its costs."""
+    from transport._kernels.simplex_pool import balanced_potentials
+
+    place_i, place_j = (np.full(k, -1) for k in state.problem.shape)
+    place_i[state.sources], place_j[state.sinks] = np.arange(len(state.sources)), np.arange(len(state.sinks))
+    rows, cols = place_i[coupling.rows], place_j[coupling.cols]
+    f, g = balanced_potentials(rows, cols, oracle.costs(rows, cols), *oracle.masses)
+    return continued(Start(rows, cols, f, g), oracle, (rows, cols), oracle.masses)
+
+
+def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
+    """All of it in one call; False if it did not work out (the general path will)."""
+    from transport._kernels import simplex_dense as k
+
+    a, b = state.masses
+    start = None if state.warm is None else warm_potential(state, state.warm)
+    budget = state.work.budget
+    giants = not isinstance(state.problem.cost, Matrix)  # those are far points, and no pool does without
+    shipped = solve_at_once(values, a, b, g=start, budget=budget, giants=giants)
+    code, pivots, rows, cols, mass, f, g = shipped
+    if code == k.UNFIT:
+        return False
+    state.work.spend(pivots)
+    state.work.rounds, state.work.arcs, state.work.stage = 1, values.size, "pivoting"
+    state.coupling = state.in_full(rows, cols, mass, f, g)
+    if code == k.OPTIMAL:
+        return True
+    yield  # out of budget or time, this is the answer
+    if code == k.LIMIT:
+        state.coupling = None
+    return False
+
+
+def warm_potential(state: State, warm: Solution) -> np.ndarray:
+    """g of an earlier solution, in the units and the order of this one."""
+    return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
+
+
+def _all_costs(state: State) -> np.ndarray:
+    """All costs in memory, those of massless rows and columns left out."""
+    cost = state.problem.cost
+    if isinstance(cost, PointCloud) and not state.has_all:
+        return cost.restrict(state.sources, state.sinks).block(0, len(state.sources))
+    values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
+    return values if state.has_all else values[np.ix_(state.sources, state.sinks)]
+
+
+def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
+    """The costs in units of ordinary magnitude."""
+    cost = state.problem.cost
+    magnitude = cost.magnitude
+    exponent = math.frexp(magnitude)[1] - 1
+    if magnitude > 0 and abs(exponent) > 400:  # sums and differences must neither overflow nor underflow
+        state.unit = math.ldexp(1.0, exponent)
+        values = np.ldexp(values, -exponent)
+        magnitude = math.ldexp(magnitude, -exponent)
+    return MatrixOracle(values, masses, state.work, has_forbidden=cost.has_forbidden, magnitude=magnitude)
