@@ -187,3 +187,13 @@ def test_where_others_differ_the_interval_is_right_in_rational_arithmetic(costs)
     assert sol.lower_bound <= proof.upper
     assert proof.lower <= sol.upper_bound
     assert proof.upper - proof.lower <= 1e-11 * proof.upper
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_plane_is_not_taken_for_a_line(power):
+    """Two directions alone, as three columns give, agree by chance in one plane of ten."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        x, y = rng.random((2, 150, 2))
+        c = np.linalg.norm(x[:, None] - y, axis=2) ** power
+        assert line_potential(c, np.full(150, 1 / 150), np.full(150, 1 / 150)) is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-FEWEST = 64  # rows and columns; below, the simplex is done before this has looked
-GLANCES = 16  # pairs of rows that show whether the costs may be those of a line
+FEWEST = 128  # rows and columns; below, the simplex is done before this has looked
+GLANCES = 16  # pairs of rows that show whether the costs may be those of a line ...
+COLUMNS = 8  # ... by these many columns
 ALIKE = 2.0**-40  # differences that may be rounding
 
 
@@ -19,16 +20,9 @@ def line_potential(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray | 
     n, m = c.shape
     if min(n, m) < FEWEST:
         return None
-    i = np.arange(GLANCES) * n // GLANCES
-    k = (i + n // 2 + np.arange(GLANCES)) % n
-    left, middle, right = (c[:, q] for q in (0, m // 2, m - 1))
-    with np.errstate(invalid="ignore"):
-        p = (left[i] - right[i]) - (left[k] - right[k])
-        q = (left[i] - middle[i]) - (left[k] - middle[k])
-    size = np.abs(p)
-    sense = np.sign(p * q)[(size > ALIKE * (np.abs(left[i]) + np.abs(right[k]))) & (np.abs(q) > ALIKE * size)]
-    if not (len(sense) and abs(sense.sum()) == len(sense) and np.isfinite(size).all()):
+    if not _glance(c):
         return None
+    left, right = c[:, 0], c[:, m - 1]
     with np.errstate(invalid="ignore"):
         rows = np.argsort(left - right, kind="stable")
         cols = np.argsort(c[rows[0]] - c[rows[-1]], kind="stable")
@@ -39,3 +33,24 @@ def line_potential(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray | 
     g = np.zeros(m)
     g[cols[1:]] = np.cumsum(steps)
     return g
+
+
+def _glance(c: np.ndarray) -> bool:
+    """Whether some pairs of rows are in the same order, or the opposite one, by all of some pairs of columns.
+
+    In the plane the columns are directions: all but one pair of them tell it from a line.
+    """
+    n, m = c.shape
+    i = np.arange(GLANCES) * n // GLANCES
+    few = c[
+        np.concatenate([i, (i + n // 2 + np.arange(GLANCES)) % n])[:, None],
+        np.arange(COLUMNS) * (m - 1) // (COLUMNS - 1),
+    ]
+    largest = np.abs(few).max()
+    if not largest < np.inf:
+        return False
+    step = few[:GLANCES] - few[GLANCES:]
+    by = step[:, 1:] - step[:, :1]
+    sense = np.sign(by) * (np.abs(by) > ALIKE * largest)
+    order = sense * sense[:, -1:]
+    return bool(np.any(order) and np.all(np.abs(order.sum(axis=0)) == np.abs(order).sum(axis=0)))

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from transport._solver.columns import Simplex
-from transport._solver.pricing import WHOLE, Arcs, Oracle, Slices, Start, unpooled
+from transport._solver.pricing import Arcs, Oracle, Slices, Start
 from transport._solver.trees import Draft, Work
 
 UNITS = (2, 16)  # per node, stage by stage
@@ -23,7 +23,6 @@ SETTLED = 0.05  # violated arcs per source below which a stage has done its part
 LAST = 1.0  # and below which one more look would cost more than it tells
 SMALLEST = 600  # nodes; below, trees are small anyway
 MAX_ROUNDS = 20
-LOST = 0.5  # the same in the first round, beyond which the shortlist says so little that none is better
 
 
 def rough_start(
@@ -42,8 +41,6 @@ def rough_start(
         if better is None:
             return start
         start = better
-        if start.relative is not None:
-            return start
     return start
 
 
@@ -64,14 +61,12 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
         return None
     yield from core.build_basis()
     work.draft = lambda: part.draft(core, start)
-    for first in [True] + [False] * (MAX_ROUNDS - 1):
+    for _ in range(MAX_ROUNDS):
         work.stage = "pivoting, rough masses"
         yield from core.optimise()
         work.stage = "pricing, rough masses"
         work.rounds += 1
         more = yield from core.oracle.price(*core.potentials())
-        if first and len(more[0]) > LOST * len(a) and len(a) * len(b) <= WHOLE:
-            return unpooled(start, oracle)
         core.add(*more)
         if len(more[0]) <= SETTLED * len(a):
             break
