@@ -25,7 +25,7 @@ DUEL = (
     "weighted:1000", "uniform:1000", "weighted:4000", "uniform:4000", "weighted:10000", "uniform:10000",
     "weighted:4000:2:euclidean", "uniform:4000:2:euclidean", "weighted:8000:2:euclidean",
     "translated:3000:2:euclidean", "ring:3000:2:euclidean", "clusters:4000",
-    "weighted:4000:3", "weighted:4000:5", "weighted:4000:8",
+    "weighted:4000:3", "weighted:4000:5", "weighted:4000:8", "gaussians:4000:50", "gaussians:8000:50",
     "noise:64", "rough:64", "smooth:64", "shapes:64", "smooth:64:euclidean",
 )  # fmt: skip
 LARGE = (

@@ -99,8 +99,8 @@ def test_costs_on_a_line_are_recognised_in_any_order(sign, mixed):
 @pytest.mark.parametrize("power", [1.5, 2, 3])
 def test_the_staircase_is_optimal_for_convex_costs(power):
     rng = np.random.default_rng(3)
-    x, y = rng.standard_normal(80), rng.standard_normal(90)
-    a, b = rng.dirichlet(np.ones(80)), rng.dirichlet(np.ones(90))
+    x, y = rng.standard_normal(140), rng.standard_normal(150)
+    a, b = rng.dirichlet(np.ones(140)), rng.dirichlet(np.ones(150))
     c = np.abs(x[:, None] - y) ** power
     g = line_potential(c, a, b)
     assert g is not None
@@ -110,8 +110,8 @@ def test_the_staircase_is_optimal_for_convex_costs(power):
 
 def test_other_costs_are_not_taken_for_a_line():
     rng = np.random.default_rng(0)
-    a = np.full(90, 1 / 90)
-    for c in (rng.random((90, 90)), cdist(rng.random((90, 2)), rng.random((90, 2))), np.ones((90, 90))):
+    a = np.full(150, 1 / 150)
+    for c in (rng.random((150, 150)), cdist(rng.random((150, 2)), rng.random((150, 2))), np.ones((150, 150))):
         assert line_potential(c, a, a) is None
 
 
