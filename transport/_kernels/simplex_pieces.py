@@ -24,6 +24,7 @@ from transport._kernels.simplex_lazy import (
 )
 from transport._kernels.simplex_pool import ascending
 from transport._kernels.simplex_tour import attempt_current, heights, open_tour, renew
+from transport._kernels.simplex_tree import children_first
 
 _jit = njit(cache=True, nogil=True)
 
@@ -40,23 +41,8 @@ def cut(tree, slot, target):
     """
     src, parent, _, _, _, flow, pcost, pi = tree
     N = len(parent) - 1
-    children = np.zeros(N + 1, np.uint32)
-    for v in range(N):
-        children[parent[v]] += np.uint32(1)
-    order = np.empty(N, np.uint32)  # children before parents
-    t = 0
-    for v in range(N):
-        if children[v] == 0:
-            order[t] = v
-            t += 1
-    for h in range(N):
-        p = parent[order[h]]
-        children[p] -= np.uint32(1)
-        if children[p] == 0 and p != N:
-            order[t] = p
-            t += 1
-    size = children  # all zero by now, but for the root
-    size[N] = 0
+    order = children_first(parent)
+    size = np.zeros(N + 1, np.uint32)
     heavy = np.full(N + 1, N, np.uint32)  # the child with most nodes below comes first: long paths in a row
     most = np.zeros(N + 1, np.uint32)
     pieces = 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from transport._kernels.simplex_tree import children_first
+
 _jit = njit(cache=True, nogil=True)
 
 
@@ -237,21 +239,7 @@ def peel(n, parent, a, b):
     negative if the forest is not feasible for these masses.
     """
     N = len(parent) - 1
-    children = np.zeros(N + 1, np.int64)
-    for v in range(N):
-        children[parent[v]] += 1
-    order = np.empty(N, np.int64)
-    t = 0
-    for v in range(N):
-        if children[v] == 0:
-            order[t] = v
-            t += 1
-    for h in range(N):
-        p = parent[order[h]]
-        children[p] -= 1
-        if children[p] == 0 and p != N:
-            order[t] = p
-            t += 1
+    order = children_first(parent)
     top = np.empty(N, np.int64)
     heavy = np.full(N, -1, np.int64)
     hi = np.empty(N + 1)

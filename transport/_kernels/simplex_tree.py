@@ -156,6 +156,28 @@ def _pivot(i, j, c, src, parent, depth, thread, rthread, flow, pcost, pi, cursor
 
 
 @_jit
+def children_first(parent):
+    """All nodes but the root, the last one, in an order in which children come before their parents."""
+    N = len(parent) - 1
+    children = np.zeros(N + 1, np.uint32)
+    for v in range(N):
+        children[parent[v]] += np.uint32(1)
+    order = np.empty(N, np.uint32)
+    t = 0
+    for v in range(N):
+        if children[v] == 0:
+            order[t] = v
+            t += 1
+    for h in range(N):
+        p = parent[order[h]]
+        children[p] -= np.uint32(1)
+        if children[p] == 0 and p != N:
+            order[t] = p
+            t += 1
+    return order
+
+
+@_jit
 def renumber(tree, slot):
     """Give every node its place in preorder as slot, and recompute the potentials from the arc costs."""
     src, parent, depth, thread, rthread, flow, pcost, pi = tree
