@@ -12,7 +12,7 @@ import pytest
 import transport as tp
 from transport._kernels import simplex_pieces, simplex_tour
 from transport._solver import lazy_tree
-from transport._solver.lazy_tree import LazyTree, Tour
+from transport._solver.lazy_tree import LazyTree, tour_memory
 from transport._solver.trees import Pool, ThreadTree, Work
 from transport.internal import run_chunks
 
@@ -203,7 +203,7 @@ def test_the_tour_follows_every_pivot(monkeypatch):
 
 def test_memory_of_a_tour_is_linear():
     small, large = (
-        sum(x.nbytes for x in (*Tour((0, n, n), ()).parts[0], *Tour((0, n, n), ()).parts[1:]))
+        sum(x.nbytes for x in (*tour_memory((0, n, n), ())[0], *tour_memory((0, n, n), ())[1:]))
         for n in (10**4, 10**6)
     )
     assert large < 100 * 1.2 * small

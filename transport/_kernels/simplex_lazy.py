@@ -206,28 +206,36 @@ def hang(up, stem, count, delta, c, tree):
 
 
 @_jit
+def turn(i, j, c, cycle, tree, paths, out):
+    """Enter the arc i -> j of cost c; adds to ``out``.
+
+    Returns (stem, its length, node it now hangs from, what that adds to the potentials of the moved subtree).
+    """
+    _, _, la, lb, rc, _ = cycle
+    delta, sinks_side = push(cycle, tree, paths)
+    out[PIVOTS] += 1
+    out[DEGENERATE] += delta == 0
+    if sinks_side:
+        hang(i, paths[1], lb + 1, delta, c, tree)
+        return paths[1], lb + 1, i, rc
+    hang(j, paths[0], la + 1, delta, c, tree)
+    return paths[0], la + 1, j, -rc
+
+
+@_jit
 def attempt(arcs, tree, root, mark, epoch, buffers, out):
     """Try arcs = (tails, heads, costs) one after the other; adds to ``out``; the epoch.
 
     All are below ``root``, the artificial one or the top of a piece: nothing above it is looked at.
     """
     tails, heads, costs = arcs
-    path_i, path_j = buffers[0]
     for t in range(len(tails)):
         i = tails[t]
         j = heads[t]
         c = costs[t]
         epoch += 2
         cycle = climb(i, j, c, tree, root, mark, epoch, buffers)
-        ka, kb, la, lb, rc, big = cycle
-        out[NODES] += ka + kb
-        if not rc < -EPS8 * (abs(c) + big):
-            continue
-        delta, sinks_side = push(cycle, tree, buffers[0])
-        if sinks_side:
-            hang(i, path_j, lb + 1, delta, c, tree)
-        else:
-            hang(j, path_i, la + 1, delta, c, tree)
-        out[PIVOTS] += 1
-        out[DEGENERATE] += delta == 0
+        out[NODES] += cycle[0] + cycle[1]
+        if cycle[4] < -EPS8 * (abs(c) + cycle[5]):
+            turn(i, j, c, cycle, tree, buffers[0], out)
     return epoch + 1

@@ -24,7 +24,7 @@ from transport._kernels.simplex_lazy import (
 )
 from transport._kernels.simplex_pool import ascending
 from transport._kernels.simplex_tour import attempt_current, heights, open_tour, renew
-from transport._kernels.simplex_tree import children_first
+from transport._kernels.simplex_tree import children_first, move_slots
 
 _jit = njit(cache=True, nogil=True)
 
@@ -81,20 +81,10 @@ def cut(tree, slot, target):
         free[v] = new[v] + np.uint32(1) + most[v]
     start[k] = N
     new[N] = N
-    s2 = src.copy()
-    p2 = parent.copy()
-    f2 = flow.copy()
-    c2 = pcost.copy()
     h2 = pi.copy()
     for v in range(N + 1):
-        z = new[v]
-        src[z] = s2[v]
-        parent[z] = new[p2[v]]
-        flow[z] = f2[v]
-        pcost[z] = c2[v]
-        pi[z] = h2[v]
-    for v in range(N + 1):
-        slot[v] = new[slot[v]]
+        pi[new[v]] = h2[v]
+    move_slots(new, src, parent, flow, pcost, slot)
     return start
 
 

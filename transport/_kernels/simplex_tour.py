@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from transport._kernels.simplex_lazy import DEGENERATE, EPS8, NODES, PIVOTS, climb, hang, push
+from transport._kernels.simplex_lazy import EPS8, NODES, climb, turn
 
 _jit = njit(cache=True, nogil=True)
 
@@ -165,9 +165,9 @@ def _split(position, bits, first, runs, offset, count):
 
 @_jit
 def _move(stem, count, up, shift, places, runs, offset, first, state):
-    """Move the subtree of stem[count - 1], which will hang from ``up`` by stem[0], by ``shift``.
+    """Move the subtree that hung by stem[count - 1], and now hangs from ``up`` by stem[0], by ``shift``.
 
-    Before the parents change; ``places`` = (tour, enter, home, leave).
+    ``places`` = (tour, enter, home, leave).
     """
     tour, enter, home, leave = places
     bits = state[BITS]
@@ -228,7 +228,6 @@ def attempt_current(arcs, tree, root, mark, epoch, buffers, out, pi, places, run
     It ends early where the runs do not suffice for another pivot.
     """
     tails, heads, costs = arcs
-    path_i, path_j = buffers[0]
     home = places[2]
     bits = state[BITS]
     for t in range(len(tails)):
@@ -243,17 +242,8 @@ def attempt_current(arcs, tree, root, mark, epoch, buffers, out, pi, places, run
             continue
         epoch += 2
         cycle = climb(i, j, c, tree, root, mark, epoch, buffers)
-        ka, kb, la, lb, rc, big = cycle
-        out[NODES] += ka + kb
-        if not rc < -EPS8 * (abs(c) + big):
-            continue
-        delta, sinks_side = push(cycle, tree, buffers[0])
-        if sinks_side:
-            _move(path_j, lb + 1, i, rc, places, runs, offset, first, state)
-            hang(i, path_j, lb + 1, delta, c, tree)
-        else:
-            _move(path_i, la + 1, j, -rc, places, runs, offset, first, state)
-            hang(j, path_i, la + 1, delta, c, tree)
-        out[PIVOTS] += 1
-        out[DEGENERATE] += delta == 0
+        out[NODES] += cycle[0] + cycle[1]
+        if cycle[4] < -EPS8 * (abs(c) + cycle[5]):
+            stem, count, up, shift = turn(i, j, c, cycle, tree, buffers[0], out)
+            _move(stem, count, up, shift, places, runs, offset, first, state)
     return epoch + 1, len(tails)

@@ -178,6 +178,23 @@ def children_first(parent):
 
 
 @_jit
+def move_slots(new, src, parent, flow, pcost, slot):
+    """Slot v becomes slot new[v]."""
+    s2 = src.copy()
+    p2 = parent.copy()
+    f2 = flow.copy()
+    c2 = pcost.copy()
+    for v in range(len(new)):
+        z = new[v]
+        src[z] = s2[v]
+        parent[z] = new[p2[v]]
+        flow[z] = f2[v]
+        pcost[z] = c2[v]
+    for v in range(len(new)):
+        slot[v] = new[slot[v]]
+
+
+@_jit
 def renumber(tree, slot):
     """Give every node its place in preorder as slot, and recompute the potentials from the arc costs."""
     src, parent, depth, thread, rthread, flow, pcost, pi = tree
@@ -190,18 +207,10 @@ def renumber(tree, slot):
         k += 1
         w = thread[w]
     new[N] = N
-    s2 = src.copy()
-    p2 = parent.copy()
     d2 = depth.copy()
-    f2 = flow.copy()
-    c2 = pcost.copy()
     for o in range(N + 1):
-        z = new[o]
-        src[z] = s2[o]
-        parent[z] = new[p2[o]]
-        depth[z] = d2[o]
-        flow[z] = f2[o]
-        pcost[z] = c2[o]
+        depth[new[o]] = d2[o]
+    move_slots(new, src, parent, flow, pcost, slot)
     pi[N] = 0.0
     for z in range(N):
         pi[z] = pi[parent[z]] - pcost[z] if src[z] else pi[parent[z]] + pcost[z]
@@ -209,8 +218,6 @@ def renumber(tree, slot):
         rthread[z] = z - 1 if z > 0 else N
     thread[N] = 0
     rthread[N] = N - 1
-    for v in range(N + 1):
-        slot[v] = new[slot[v]]
 
 
 @_jit

@@ -18,10 +18,10 @@ from typing import TypeAlias
 import numpy as np
 
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
+from transport._solver.small import DISPROPORTION
 from transport._solver.trees import Pool, Tree, Work, plant
 from transport._solver.whole import sweep
 
-DISPROPORTION = 2.0**44
 BLOCK_ENTRIES = 1 << 21
 MAX_ROUNDS = 200
 MAX_BLIND = 4
@@ -95,8 +95,6 @@ class Simplex:
 
     def build_basis(self) -> Slices[None]:
         """Plant the given basis, or a greedy one; make it feasible if arcs are forbidden."""
-        from transport._kernels import dense_start
-
         if self._tree is not None:
             return
         if self.start.basis is not None:
@@ -106,6 +104,8 @@ class Simplex:
                 self._plant(rows, cols, flows, cost)
                 return
         if self.start.relative is not None:
+            from transport._kernels import dense_start
+
             rows, cols, flows = dense_start.greedy(self.start.relative, self.a, self.b)
             if flows.sum() == self.a.sum():
                 self._plant(rows, cols, flows, self.start.relative[rows, cols])

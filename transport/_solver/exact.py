@@ -176,6 +176,13 @@ class State:
             return self.problem.a, self.problem.b
         return self.problem.a[self.sources], self.problem.b[self.sinks]
 
+    @property
+    def place(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where every row and column of the problem is among ``sources`` and ``sinks``; -1: nowhere."""
+        row, col = (np.full(k, -1) for k in self.problem.shape)
+        row[self.sources], col[self.sinks] = np.arange(len(self.sources)), np.arange(len(self.sinks))
+        return row, col
+
     def in_full(
         self, rows: np.ndarray, cols: np.ndarray, mass: np.ndarray, f: np.ndarray, g: np.ndarray
     ) -> Coupling:
@@ -282,8 +289,7 @@ def _warm_start(
     state: State, warm: Solution, oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
 ) -> Slices[Start]:
     """The shortlist for the old potentials and the old plan's arcs, and the old plan as far as it goes."""
-    place_i, place_j = (np.full(k, -1) for k in state.problem.shape)
-    place_i[state.sources], place_j[state.sinks] = np.arange(len(state.sources)), np.arange(len(state.sinks))
+    place_i, place_j = state.place
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]

@@ -88,7 +88,7 @@ class LazyTree(Planted):
         before = np.concatenate([[0], np.cumsum(src[:-1])])
         out = np.zeros((len(windows), 6), np.int64)
         out[:, k.EPOCH] = self._epoch
-        tours = [Tour(w, self._places).parts for w in windows] if toured else []
+        tours = [tour_memory(w, self._places) for w in windows] if toured else []
 
         def settle(t: int, budget: int) -> None:
             s, e, _ = windows[t]
@@ -167,16 +167,15 @@ class LazyTree(Planted):
         order = kept[np.argsort(self._found[3][kept], kind="stable")]
         return tuple(x[order] for x in self._found[:3])
 
-    def _heights(self, tour: Tour) -> np.ndarray:
+    def _heights(self, home: np.ndarray, runs: list[Any]) -> np.ndarray:
         """Current potentials."""
         from transport._kernels import simplex_tour as k
 
-        places, _, *runs = tour.parts
         size = len(self._now)
 
         def part(first: int, last: int) -> None:
             s, e = first * SCAN, min(size, last * SCAN)
-            k.heights(self._tree[7], places[2], s, e, *runs, self._now)
+            k.heights(self._tree[7], home, s, e, *runs, self._now)
 
         run_chunks(part, -(-size // SCAN), slice_size=1)
         return self._now
@@ -188,7 +187,7 @@ class LazyTree(Planted):
         from transport._kernels.simplex_pieces import cut
 
         nodes = self.n + self.m
-        tour = Tour((0, nodes, nodes), self._places)
+        places, spare, *runs = tour_memory((0, nodes, nodes), self._places)
         out = np.zeros(3, np.int64)
         opened, size = False, FIRST_SLICE
         while True:
@@ -197,14 +196,13 @@ class LazyTree(Planted):
                 src, parent, _, _, _, flow, pcost, pi = self._tree
                 arcs = self._arcs(pool)
                 yield from self._potentials()
-                k.open_tour((0, nodes, nodes), parent, *tour.parts)
-            found = self._price(arcs, self._heights(tour) if opened else pi)
+                k.open_tour((0, nodes, nodes), parent, places, spare, *runs)
+            found = self._price(arcs, self._heights(places[2], runs) if opened else pi)
             at, pivots = 0, int(out[PIVOTS])
             while at < len(found[0]):
                 began = time.perf_counter()
                 before = int(out[PIVOTS])
                 stop = at + max(0, min(size, work.budget))
-                places, spare, *runs = tour.parts
                 self._epoch, looked = k.attempt_current(
                     tuple(x[at:stop] for x in found),
                     (src, parent, flow, pcost),
@@ -235,18 +233,19 @@ class LazyTree(Planted):
             yield
 
 
-class Tour:
-    """Memory for the Euler tour of a window (`simplex_tour`); the positions are in the tree's ``places``."""
+def tour_memory(window: Window, places: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
+    """Memory for the Euler tour of a window (`simplex_tour`): (places, spare, runs, offset, first, state).
 
-    def __init__(self, window: Window, places: tuple[np.ndarray, ...]) -> None:
-        from transport._kernels import simplex_tour as k
+    The positions are in the tree's ``places``, to which the tour itself is added.
+    """
+    from transport._kernels import simplex_tour as k
 
-        first, last, root = window
-        inside = last - first - (first == root < last)  # nodes that have ENTER and LEAVE
-        size = 3 * inside + 1
-        bits = max(4, int(np.log2(size) / 2) - 1)  # moving and renewing cost about the same
-        count = (size >> bits) + 1
-        runs = np.zeros((RUNS * count + 2 * k.SPLITS, 8), np.uint32)
-        tour, spare = np.empty(size, np.uint32), np.empty(size, np.uint32)
-        start, state = np.zeros(count, np.uint32), np.array([bits, 0])
-        self.parts = (tour, *places), spare, runs, runs.view(np.float64), start, state
+    first, last, root = window
+    inside = last - first - (first == root < last)  # nodes that have ENTER and LEAVE
+    size = 3 * inside + 1
+    bits = max(4, int(np.log2(size) / 2) - 1)  # moving and renewing cost about the same
+    count = (size >> bits) + 1
+    runs = np.zeros((RUNS * count + 2 * k.SPLITS, 8), np.uint32)
+    tour, spare = np.empty(size, np.uint32), np.empty(size, np.uint32)
+    start, state = np.zeros(count, np.uint32), np.array([bits, 0])
+    return (tour, *places), spare, runs, runs.view(np.float64), start, state

@@ -44,8 +44,7 @@ def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
     """The plan of ``coupling`` as a start, with potentials that do not drown its costs."""
     from transport._kernels.simplex_pool import balanced_potentials
 
-    place_i, place_j = (np.full(k, -1) for k in state.problem.shape)
-    place_i[state.sources], place_j[state.sinks] = np.arange(len(state.sources)), np.arange(len(state.sinks))
+    place_i, place_j = state.place
     rows, cols = place_i[coupling.rows], place_j[coupling.cols]
     f, g = balanced_potentials(rows, cols, oracle.costs(rows, cols), *oracle.masses)
     return continued(Start(rows, cols, f, g), oracle, (rows, cols), oracle.masses)
