@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transport.internal import CtrlC
 from transport.internal._cli import Parser, guard
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def explain(args: Any) -> int:
 def train(args: Any) -> int:
     """Train, evaluate, draw, save; again and again until the steps are made."""
     try:
-        return _train(args)
+        with CtrlC():
+            return _train(args)
     except KeyboardInterrupt:  # outside the steps, which `fit` guards: before them, or between two slices
         if (Path(args.out) / _CHECKPOINT).exists():
             print("interrupted; go on with the same command and --resume", flush=True)

@@ -15,7 +15,7 @@ from generative._data import Source
 from generative._graph import GraphStep
 from generative._random import SAMPLE, STEP, Key, Place, key_of, stream
 from transport import FittedCritic
-from transport.internal import check_choice, check_count, namespace
+from transport.internal import CtrlC, check_choice, check_count, namespace
 
 Record = dict[str, float]
 _LOG_EVERY = 10  # steps between looks at the losses: each look waits for the device
@@ -282,8 +282,9 @@ class _Loop:
             assert run.source is not None
             self.graph = GraphStep(run.model, run.source)
         try:
-            while run.step < last and not self._after(self._advance(), last):
-                pass
+            with CtrlC():
+                while run.step < last and not self._after(self._advance(), last):
+                    pass
         except KeyboardInterrupt:
             run.status = "interrupted"
             run.message = f"interrupted after step {run.step}; resume(steps) goes on from there"

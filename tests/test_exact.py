@@ -387,6 +387,31 @@ def test_ctrl_c_is_answered_at_once():
         assert time.perf_counter() - sent < 1.0  # 0.2 s on a quiet machine; CI is not one
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX only")
+def test_no_ctrl_c_is_lost_or_renamed():
+    # At any moment of a solve: within a slice, between two, while numba packs its results, at the very end.
+    c, rng = np.random.default_rng(0).random((60, 60)), np.random.default_rng(1)
+    transport.solve(c)
+    start = time.perf_counter()
+    transport.solve(c)
+    one = time.perf_counter() - start
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for _ in range(400):
+            end = time.perf_counter() + 5
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 + one * rng.random())
+                while time.perf_counter() < end:
+                    transport.solve(c)
+                lost = True
+            except KeyboardInterrupt:
+                lost = False
+            assert not lost
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 # ------------------------------------------------------------------ warm starts
 
 

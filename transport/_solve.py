@@ -20,6 +20,7 @@ from transport._solver.base import Outcome, Progress, Solver, run
 from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
     ConvergenceError,
+    CtrlC,
     InterruptedSolve,
     as_float64,
     as_weights,
@@ -33,6 +34,7 @@ from transport.internal import (
 _DEFAULTS = (None,) * 5
 
 
+@CtrlC()
 def solve(
     cost: Any,
     a: Any = None,
@@ -226,7 +228,9 @@ def _wrap(
     coupling = certificate.coupling
     status = outcome.status
     allowed = max(tol * abs(certificate.upper), certificate.noise)
-    if certificate.upper - certificate.lower <= allowed:
+    if status is Status.INTERRUPTED:
+        pass  # also where the optimum was just reached: who pressed Ctrl-C wants the loop around us to end
+    elif certificate.upper - certificate.lower <= allowed:
         status = Status.OPTIMAL
     elif status is Status.OPTIMAL:
         status = Status.INACCURATE

@@ -16,6 +16,7 @@ import numpy as np
 
 from transport._problem import Problem
 from transport._solution import Status
+from transport.internal import CtrlC
 
 UNLIMITED = (1 << 63) - 1
 
@@ -112,24 +113,21 @@ def run(
     done = 0
     watch: Callable[[Any], tuple[str, Mapping[str, Any]]] = getattr(solver, "watch", lambda state: ("", {}))
     try:
-        while status is Status.RUNNING:
-            if done >= limit:
-                status = Status.ITERATION_LIMIT
-            elif time_limit is not None and time.perf_counter() - start >= time_limit:
-                status = Status.TIME_LIMIT
-            else:
-                status = solver.step(state, limit - done)
-                done, message, details = solver.progress(state)
-                if callback is not None and status is Status.RUNNING:
-                    words, facts = watch(state)
-                    seconds = time.perf_counter() - start
-                    if callback(Progress(done, seconds, message + words, {**details, **facts})):
-                        status = Status.STOPPED
+        with CtrlC():
+            while status is Status.RUNNING:
+                if done >= limit:
+                    status = Status.ITERATION_LIMIT
+                elif time_limit is not None and time.perf_counter() - start >= time_limit:
+                    status = Status.TIME_LIMIT
+                else:
+                    status = solver.step(state, limit - done)
+                    done, message, details = solver.progress(state)
+                    if callback is not None and status is Status.RUNNING:
+                        words, facts = watch(state)
+                        seconds = time.perf_counter() - start
+                        if callback(Progress(done, seconds, message + words, {**details, **facts})):
+                            status = Status.STOPPED
     except KeyboardInterrupt:
-        status = Status.INTERRUPTED
-    except SystemError as error:  # so numba reports a Ctrl-C that came while it packed its result
-        if not isinstance(error.__cause__, KeyboardInterrupt):
-            raise
         status = Status.INTERRUPTED
     coupling = solver.finish(state)
     done, _, stats = solver.progress(state)

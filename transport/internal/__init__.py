@@ -1,6 +1,7 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
 from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve, MagnitudeError
+from transport.internal._interrupt import CtrlC
 from transport.internal._namespace import (
     Array,
     is_numpy,
@@ -24,6 +25,7 @@ from transport.internal._validate import (
 __all__ = [
     "Array",
     "ConvergenceError",
+    "CtrlC",
     "InfeasibleError",
     "InterruptedSolve",
     "MagnitudeError",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from transport.internal._errors import ConvergenceError
+from transport.internal._interrupt import CtrlC
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,7 +29,8 @@ def _fail(message: str) -> int:
 def guard(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """Run ``main``; known failures become one line on stderr and exit code 2, Ctrl-C 130."""
     try:
-        return main(argv)
+        with CtrlC():
+            return main(argv)
     except ConvergenceError as error:
         return 130 if isinstance(error, KeyboardInterrupt) else _fail(str(error))
     except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
