@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import FixedAnswer, dense_coupling, transport_by_highs
+from scipy.sparse import coo_array
 
 import transport as tp
 from transport.internal import ConvergenceError
@@ -54,6 +55,30 @@ def test_true_answer_of_a_foreign_solver_is_accepted():
     foreign = tp.solve(cost, a, b, solver=FixedAnswer(dense_coupling(plan, ours.potentials.f, np.zeros(9))))
     assert foreign.status is tp.Status.OPTIMAL
     assert foreign.value == pytest.approx(ours.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("keep", [(0.3, 0.3), (1.0, 0.3), (0.3, 1.0), (0.9, 0.9)])
+def test_atoms_without_mass_get_their_potentials_on_first_use(keep, sparse):
+    rng = np.random.default_rng(5)
+    n, m = 60, 50
+    cost = tp.PointCloud(rng.random((n, 3)), rng.random((m, 3)))
+    dense = cost.block(0, n)
+    if sparse:
+        cost = coo_array(dense)
+    a, b = (np.where(rng.permutation(k) < part * k, rng.random(k), 0.0) for k, part in zip((n, m), keep))
+    a, b = a / a.sum(), b / b.sum()
+    sol = tp.solve(cost, a, b)
+    f, g = sol.potentials
+    assert sol.status is tp.Status.OPTIMAL
+    assert (dense - f[:, None] - g).min() >= -1e-15
+    assert a @ f + b @ g == pytest.approx(sol.lower_bound, rel=1e-13)
+    # as large as can be: the massless pay to the others, and the sources' last
+    free_rows, free_cols = a == 0, b == 0
+    np.testing.assert_allclose(
+        g[free_cols], (dense - f[:, None])[~free_rows][:, free_cols].min(0), atol=1e-14
+    )
+    np.testing.assert_allclose(f[free_rows], (dense - g)[free_rows].min(1), atol=1e-14)
 
 
 @pytest.mark.parametrize("scale", [2.0**-660, 2.0**-40, 1.0, 2.0**660])

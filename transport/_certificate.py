@@ -33,7 +33,10 @@ Sums: TypeAlias = tuple[float, float, float, float, float, float, float, float]
 
 
 class Certificate(NamedTuple):
-    """A feasible pair and the interval it proves; ``noise`` is the rounding level of the data itself."""
+    """A feasible pair and the interval it proves; ``noise`` is the rounding level of the data itself.
+
+    The potentials of atoms without mass prove nothing and may be left to `completed` (`Problem.core`).
+    """
 
     coupling: Coupling
     value: float
@@ -100,7 +103,12 @@ def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarra
         )
         if sound:
             return coupling.f, g, sums
-    f, g = feasible_potentials(problem, coupling.f)
+    if problem.core is None:
+        f, g = feasible_potentials(problem, coupling.f)
+    else:
+        core, rows, cols = problem.core
+        f, g = np.zeros(len(problem.a)), np.zeros(len(problem.b))
+        f[rows], g[cols] = feasible_potentials(core, coupling.f[rows])
     at = cost.entries(coupling.rows, coupling.cols)
     return f, g, k.bounds(at, f, g, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b)
 
@@ -117,12 +125,17 @@ def feasible_potentials(problem: Problem, f: np.ndarray) -> tuple[np.ndarray, np
         g = cost.c_transform(f)
         g[g == np.inf] = 0.0  # a sink without mass that no source may reach
         return f, g
-    rows = np.flatnonzero(problem.a == 0)
-    with_mass = f.copy()
+    return completed(problem, f, np.full(len(problem.b), np.nan))
+
+
+def completed(problem: Problem, f: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Potentials of the atoms without mass, and of sinks where ``g`` is nan; O(n m) or a c-transform."""
+    cost = problem.cost
+    rows, cols = np.flatnonzero(problem.a == 0), np.flatnonzero((problem.b == 0) | np.isnan(g))
+    with_mass, f, g = f.copy(), f.copy(), g.copy()
     with_mass[rows] = -np.inf
-    g = cost.c_transform(with_mass)
-    g[g == np.inf] = 0.0
-    f = f.copy()
+    g[cols] = cost.c_transform(with_mass)[cols]
+    g[g == np.inf] = 0.0  # a sink without mass that no source may reach
     f[rows] = cost.row_transform(g, rows)
     f[f == np.inf] = 0.0
     return f, g

@@ -37,6 +37,20 @@ class Problem:
         """Some source or sink carries no mass (it still gets a potential)."""
         return not (bool(np.all(self.a > 0)) and bool(np.all(self.b > 0)))
 
+    @cached_property
+    def core(self) -> tuple[Problem, np.ndarray, np.ndarray] | None:
+        """The problem of the atoms with mass, and which sources and sinks they are.
+
+        None where that leaves most of the pairs, or the cost knows no part of itself without a copy.
+        """
+        restrict = getattr(self.cost, "restrict", None)
+        if restrict is None or not self.has_zero_mass:
+            return None
+        rows, cols = np.flatnonzero(self.a), np.flatnonzero(self.b)
+        if 2 * len(rows) * len(cols) > len(self.a) * len(self.b):
+            return None
+        return Problem(restrict(rows, cols), self.a[rows], self.b[cols]), rows, cols
+
     @property
     def is_one_dimensional(self) -> bool:
         """Points on a line with a convex cost of the distance: the sorted coupling is optimal."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from array_api_compat import is_cupy_array
 
-from transport.internal import Array
+from transport.internal import Array, on_device_of
 
 if TYPE_CHECKING:
     from transport._exact_certificate import ExactCertificate
@@ -43,6 +43,14 @@ class Potentials(NamedTuple):
 
     f: Array
     g: Array
+
+
+class Duals(NamedTuple):
+    """Potentials as NumPy vectors; unless ``whole``, those of atoms without mass are still to be found."""
+
+    f: np.ndarray
+    g: np.ndarray
+    whole: bool
 
 
 class Arcs(NamedTuple):
@@ -94,7 +102,7 @@ class Solution:
 
     value: float
     arcs: Arcs
-    potentials: Potentials
+    duals: Duals
     lower_bound: float
     upper_bound: float
     marginal_error: float
@@ -108,6 +116,17 @@ class Solution:
     def plan(self) -> Any:
         """The plan as a sparse COO array, made on first use."""
         return self.arcs.to_sparse()
+
+    @cached_property
+    def potentials(self) -> Potentials:
+        """The potentials on the input's device, made on first use."""
+        f, g, whole = self.duals
+        if not whole:
+            from transport._certificate import completed
+
+            assert self.problem is not None
+            f, g = completed(self.problem, f, g)
+        return Potentials(on_device_of(f, self.arcs.like), on_device_of(g, self.arcs.like))
 
     @property
     def gap(self) -> float:

@@ -15,7 +15,7 @@ from transport._certificate import Certificate, certify
 from transport._cost import Cost, Matrix
 from transport._problem import Problem
 from transport._small import solve_small
-from transport._solution import Arcs, Potentials, Solution, Status
+from transport._solution import Arcs, Duals, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, run
 from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
@@ -27,7 +27,6 @@ from transport.internal import (
     check_count,
     check_positive,
     namespace,
-    on_device_of,
     to_numpy,
 )
 
@@ -237,7 +236,7 @@ def _wrap(
     return Solution(
         value=certificate.value,
         arcs=Arcs(coupling.rows, coupling.cols, coupling.mass, problem.shape, like),
-        potentials=Potentials(on_device_of(coupling.f, like), on_device_of(coupling.g, like)),
+        duals=Duals(coupling.f, coupling.g, whole=problem.core is None),
         lower_bound=certificate.lower,
         upper_bound=certificate.upper,
         marginal_error=certificate.marginal_error,
