@@ -86,7 +86,8 @@ class Solution:
     plan : sparse COO array, shape (n, m)
         At most n + m - 1 entries from the exact solver; ``plan.toarray()`` for the dense matrix.
     potentials : Potentials
-        (f, g), feasible: f_i + g_j <= C_ij in exact arithmetic on the stored floats.
+        (f, g), feasible: f_i + g_j <= C_ij in exact arithmetic on the stored floats. Those of atoms without
+        mass, which prove nothing, may be worked out on first use.
     lower_bound, upper_bound : float
         lower_bound <= true optimum <= upper_bound, recomputed from potentials and plan.
     marginal_error : float
