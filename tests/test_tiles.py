@@ -43,6 +43,21 @@ def test_no_pair_is_lost(x, y, dtype, power):
         assert np.all(found.floor >= np.minimum(limit, values[:, -1]))
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_pair_is_lost_where_potentials_dwarf_the_costs(dtype, seed):
+    """Optimal potentials of heavy tails: an outlier has 4e7, the others 1e6 and differ by ones."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_cauchy((2, 900, 5))
+    cloud = tp.PointCloud(x, y)
+    a = rng.dirichlet(np.ones(900))
+    f = tp.solve(cloud, a, solver=tp.Exact("matrix")).potentials.f
+    for shift in (0.0, -1e6):
+        found = Tiles(x, dtype).fit(f - shift).search(y, 1, metric=0, power=2.0)
+        assert np.array_equal(found.vals[:, 0], (cloud.block(0, 900) - (f - shift)[:, None]).min(axis=0))
+        assert np.all(found.counts == 1)
+
+
 def test_points_left_out_by_their_potential_are_never_found():
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((2, 200, 9))

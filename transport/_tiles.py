@@ -106,14 +106,15 @@ class FittedTiles:
             never = np.full(len(yn), -np.inf, dtype)
             return (down(xn, dtype), never, -never), (0.0, 0.0, unit)
         factor = 2.0 ** (-exponent * power)
-        h, w = (yn - self.v * factor, np.zeros(len(yn))) if power == 2.0 else (yn, self.v * factor)
-        varying = h if power == 2.0 else w
+        v = self.v * factor
+        varying = yn - v if power == 2.0 else v
         finite = varying[np.isfinite(varying)]
         middle = float(finite.mean()) if len(finite) else 0.0  # large potentials would cost digits
+        rounding = 2.0**-50 * np.where(np.isfinite(v), np.abs(v) + (abs(middle) + np.abs(yn)), 0.0)
         if power == 2.0:
-            h = h - middle
+            h, w = (varying - middle) - rounding, np.zeros(len(yn))
         else:
-            w = w - middle
+            h, w = yn, (varying - middle) + rounding
         bounds = down(xn, dtype), down(h, dtype), -down(-w, dtype)
         return bounds, (factor, middle if power == 2.0 else -middle, unit)
 

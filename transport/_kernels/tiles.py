@@ -8,7 +8,8 @@ product (`shrunk`) it is a lower bound, and what passes is evaluated by direct d
 
 A tile's unit is a power of two that makes coordinates at most 1; ``factor`` takes costs to that unit. In it
 a pair's bound is tile + h[j] for squares (h = |y|^2 - v) and (tile + h[j] + xn)^(p/2) - w[j] otherwise, each
-rounded down; `_cut` rounds the limit up by more than the additions can lose.
+rounded down; `_cut` rounds the limit up by more than the additions can lose. Limits, potentials and the
+``offset`` taken from them may be far larger than what is left of them: their own rounding counts too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _jit = njit(cache=True, nogil=True)
 _inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
 _fused = njit(cache=True, nogil=True, fastmath={"contract"})
 
+EPS4 = 2.0**-50
 BLOCK = 64
 PANEL = 1024  # columns at a time: 50 coordinates of them stay in the second cache
 
@@ -92,10 +94,14 @@ def _row_minima(tile, h, xn, w, power, low):
 
 
 @_jit
-def _cut(limit, factor, offset, unit):
-    """A bound from here on belongs to a cost of at least ``limit``."""
-    t = limit * factor - offset
-    return t + 8.0 * unit * abs(t) if abs(t) < np.inf else t
+def _cut(limit, factor, shift, size, unit):
+    """A bound from here on belongs to a cost of at least ``limit``; ``size``: of what ``shift`` sums up."""
+    t = limit * factor
+    if not abs(t) < np.inf:
+        return t
+    slack = EPS4 * (abs(t) + size)
+    t -= shift
+    return t + (8.0 * unit * abs(t) + slack)
 
 
 @_fused
@@ -161,9 +167,11 @@ def sift(tile, base, start, stop, x, y, v, bounds, scale, limit, power, cols, va
     work = 0
     for r in range(start, stop):
         i = base + r
-        shift = offset + float(xn[i]) if power == 2.0 else offset
+        moved = float(xn[i]) if power == 2.0 else 0.0
+        shift = offset + moved
+        size = abs(offset) + moved
         limit_i = limit[i]
-        cut = _cut(limit_i, factor, shift, unit)
+        cut = _cut(limit_i, factor, shift, size, unit)
         found = 0
         _row_minima(tile[r], h, xn[i], w, power, low)
         for b in range(len(low)):
@@ -180,7 +188,7 @@ def sift(tile, base, start, stop, x, y, v, bounds, scale, limit, power, cols, va
             work += k
             if worst < limit_i:
                 limit_i = np.nextafter(worst, np.inf)
-                cut = _cut(limit_i, factor, shift, unit)
+                cut = _cut(limit_i, factor, shift, size, unit)
         count = 0
         for b in range(len(low)):
             if low[b] >= cut:
@@ -194,7 +202,7 @@ def sift(tile, base, start, stop, x, y, v, bounds, scale, limit, power, cols, va
                     count = insert(vals[i], cols[i], count, c, j)
                     if count == k:
                         limit_i = min(limit_i, vals[i, k - 1])
-                        cut = _cut(limit_i, factor, shift, unit)
+                        cut = _cut(limit_i, factor, shift, size, unit)
         counts[i] = count
         floor[i] = limit_i  # what was passed over is at least that
     return work

@@ -38,7 +38,7 @@ class BlockOracle:
     def __init__(self, cost: Cost, sources: np.ndarray, sinks: np.ndarray) -> None:
         self.cost, self.sources, self.sinks = cost, sources, sinks
         self.exponent = 0  # costs are in units of 2^exponent
-        self.has_forbidden, self.magnitude = False, 0.0
+        self.has_forbidden, self.forbids_by_size, self.magnitude = False, True, 0.0
         n = cost.shape[0]
         self._strips = cost.strips() if isinstance(cost, FunctionCost) else _wide_strips(cost)
         self._whole = (len(sources), len(sinks)) == (n, cost.shape[1])

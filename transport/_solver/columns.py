@@ -7,7 +7,8 @@ fixed pool a shortlist; here the oracle's empty answer is the proof that the poo
 Pool costs are stored relative to the starting potentials, c_ij - f_i - g_j: a row offset of 1e12 or a far
 outlier then cancels before the simplex sees it. Arcs whose relative cost is out of all proportion (1e32
 as "forbidden") are left out first and only come in if the mass cannot be shipped without them, so that
-they cannot sit in the basis without flow and drown the others' digits.
+they cannot sit in the basis without flow and drown the others' digits. Not so between points: there they
+belong to far outliers, which have no others.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Simplex:
         scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
         size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
         dwarfed = np.count_nonzero(size < self.oracle.magnitude / DISPROPORTION)
-        if 4 * dwarfed > len(size):  # the lower quarter of them
+        if self.oracle.forbids_by_size and 4 * dwarfed > len(size):  # the lower quarter of them
             size = np.sort(size)[len(size) // 4 :]
             gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
             largest = size[gap[0]] if len(gap) else size[-1]

@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from transport._cost import row_blocks
 from transport._kdtree import Fitted, Found, KdTree
 from transport._points import METRICS, PointCloud
 from transport._problem import Problem
@@ -134,7 +133,7 @@ class GeometricOracle:
         Shared by the levels.
     """
 
-    has_forbidden = False
+    has_forbidden = forbids_by_size = False
 
     def __init__(self, x: Side, y: Side, norm: Norm, work: Work, *, magnitude: float) -> None:
         self.x, self.y, self.norm, self.work, self.magnitude = x, y, norm, work, magnitude
@@ -331,16 +330,9 @@ class GeometricOracle:
         return rows[bad], cols[bad]
 
     def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
-        """By blocks of all costs: a rare way, for costs so far apart that the core left some out."""
-        found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-        rows, cols = np.flatnonzero(sources), np.flatnonzero(sinks)
-        for s, e in row_blocks(len(rows), len(cols)):
-            reduced = self.costs(rows[s:e, None], cols) - start.f[rows[s:e], None] - start.g[cols]
-            near = np.argsort(reduced, axis=1, kind="stable")[:, :PER_ROW]
-            i, k = np.nonzero(np.take_along_axis(reduced, near, axis=1) <= limit)
-            found.append((rows[s + i], cols[near[i, k]]))
-            yield
-        return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
+        """Never: between points every arc is allowed."""
+        raise NotImplementedError("nothing is forbidden here")
+        yield
 
 
 def lay_out(
@@ -368,4 +360,5 @@ def lay_out(
 def _dense(oracle: GeometricOracle) -> MatrixOracle:
     n, m = oracle.shape
     values = oracle.costs(np.arange(n)[:, None], np.arange(m))
-    return MatrixOracle(values, (oracle.x.mass, oracle.y.mass), oracle.work, magnitude=float(values.max()))
+    masses = oracle.x.mass, oracle.y.mass
+    return MatrixOracle(values, masses, oracle.work, forbids_by_size=False, magnitude=float(values.max()))

@@ -46,11 +46,14 @@ def _glance(c: np.ndarray) -> bool:
         np.concatenate([i, (i + n // 2 + np.arange(GLANCES)) % n])[:, None],
         np.arange(COLUMNS) * (m - 1) // (COLUMNS - 1),
     ]
-    largest = np.abs(few).max()
-    if not largest < np.inf:
+    largest = np.abs(few).max(axis=1)
+    if not largest.max() < np.inf:
         return False
     step = few[:GLANCES] - few[GLANCES:]
+    rounding = (
+        ALIKE * np.maximum(largest[:GLANCES], largest[GLANCES:])[:, None]
+    )  # far rows speak for themselves
     by = step[:, 1:] - step[:, :1]
-    sense = np.sign(by) * (np.abs(by) > ALIKE * largest)
+    sense = np.sign(by) * (np.abs(by) > rounding)
     order = sense * sense[:, -1:]
     return bool(np.any(order) and np.all(np.abs(order.sum(axis=0)) == np.abs(order).sum(axis=0)))

@@ -29,7 +29,7 @@ class MatrixOracle:
         Those of the problem: the coarser levels ship them too.
     work : Work
         Shared by the levels.
-    has_forbidden : bool
+    has_forbidden, forbids_by_size : bool
     magnitude : float
         Largest finite \\|c_ij\\|.
     """
@@ -41,10 +41,12 @@ class MatrixOracle:
         work: Work,
         *,
         has_forbidden: bool = False,
+        forbids_by_size: bool = True,
         magnitude: float = 0.0,
     ) -> None:
         self.values, self.masses, self.work = values, masses, work
-        self.has_forbidden, self.magnitude = has_forbidden, magnitude
+        self.has_forbidden, self.forbids_by_size = has_forbidden, forbids_by_size
+        self.magnitude = magnitude
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -174,7 +176,9 @@ class MatrixOracle:
         masses = x.totals(a), y.totals(b)
         between = np.ascontiguousarray(c[np.ix_(x.representative, y.representative)])
         yield
-        oracle = MatrixOracle(between, masses, self.work, magnitude=self.magnitude)
+        oracle = MatrixOracle(
+            between, masses, self.work, forbids_by_size=self.forbids_by_size, magnitude=self.magnitude
+        )
         core = Simplex(oracle, *masses, (yield from oracle.start()), self.work)
         yield from generate_columns(core)
         f, g = core.potentials()

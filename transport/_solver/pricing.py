@@ -61,6 +61,11 @@ class Oracle(Protocol):
         ...
 
     @property
+    def forbids_by_size(self) -> bool:
+        """Whether a cost out of all proportion may mean a forbidden arc; between points it is just far."""
+        ...
+
+    @property
     def magnitude(self) -> float:
         """An upper bound of the finite |c_ij|; only its order of magnitude matters."""
         ...

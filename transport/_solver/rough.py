@@ -91,6 +91,10 @@ class _Part:
         return len(self.rows), len(self.cols)
 
     @property
+    def forbids_by_size(self) -> bool:
+        return self.whole.forbids_by_size
+
+    @property
     def magnitude(self) -> float:
         return self.whole.magnitude
 

@@ -38,7 +38,8 @@ class SparseOracle:
             cost = replace(cost, data=np.ldexp(cost.data, -exponent))
         self.cost = cost
         self._csr = cost.indptr, cost.col, cost.data
-        self.has_forbidden, self.magnitude = cost.has_forbidden, cost.magnitude
+        self.has_forbidden, self.forbids_by_size = cost.has_forbidden, True
+        self.magnitude = cost.magnitude
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -96,4 +96,11 @@ def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarr
         state.unit = math.ldexp(1.0, exponent)
         values = np.ldexp(values, -exponent)
         magnitude = math.ldexp(magnitude, -exponent)
-    return MatrixOracle(values, masses, state.work, has_forbidden=cost.has_forbidden, magnitude=magnitude)
+    return MatrixOracle(
+        values,
+        masses,
+        state.work,
+        has_forbidden=cost.has_forbidden,
+        forbids_by_size=isinstance(cost, Matrix),
+        magnitude=magnitude,
+    )
