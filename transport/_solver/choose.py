@@ -17,7 +17,7 @@ from transport._tree_metric import TreeMetric
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
 FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
-FEW_HIGH = 1 << 24  # ... beyond 4 dimensions, for costs that neither trees nor tiles prune well: 128 MB
+FEW_HIGH = 1 << 24  # ... beyond 4 dimensions, where neither trees nor tiles prune well: 128 MB
 HIGH = 16  # dimensions
 SAMPLE = 64  # points of either side
 UNEVEN = 2.0**10  # ratio of distances
@@ -56,12 +56,14 @@ def _few(problem: Problem) -> int:
     if not isinstance(cloud, PointCloud):
         return FEW
     plain = cloud.metric == "euclidean" and cloud.power in (1.0, 2.0)
-    if cloud.dim > 4 and not plain:
-        return FEW_HIGH
     n, m = problem.shape
+    if cloud.dim > 4:
+        worth = FEW < n * m <= FEW_HIGH
+        if worth and (not plain or _is_uneven(cloud, clusters=True)):
+            return FEW_HIGH
     if not FEW < n * m <= MEDIUM:
         return FEW
-    if cloud.dim > HIGH or _is_uneven(cloud, clusters=cloud.dim > 4):
+    if cloud.dim > HIGH or _is_uneven(cloud, clusters=False):
         return MEDIUM
     a, b = problem.a, problem.b
     return MEDIUM if not plain and bool(np.all(a == a[0]) and np.all(b == b[0])) else FEW
