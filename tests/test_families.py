@@ -63,7 +63,7 @@ def test_heavy_tails_do_not_take_sixty_rounds(monkeypatch):
     pooled(monkeypatch)
     sol = tp.solve(cloud, a, b, solver=tp.Exact("points"))
     assert sol.value == pytest.approx(best.value, rel=1e-12)
-    assert sol.stats["rounds"] <= 20
+    assert sol.stats["rounds"] <= 40  # 30: giants are in the pool from the start, as outliers need them
 
 
 @pytest.mark.parametrize("n", [60, 700])

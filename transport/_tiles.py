@@ -17,6 +17,8 @@ PAIRS_A_VISIT = 50  # pairs of a tile for the price of a visit in a tree, coarse
 ROWS = 32  # of a strip at most
 STRIP_ENTRIES = 1 << 17  # of a product at a time: half a megabyte, in the second cache
 CHUNK_ENTRIES = 1 << 20  # a thread takes at a time
+SAMPLE = 1024  # points whose medians are taken
+ROOM = 50  # binary digits: squares and their sums stay far from overflow in single precision
 COARSE = 0.02  # evaluations per pair beyond which single precision sifts too little
 
 
@@ -34,8 +36,8 @@ class Tiles:
 
     @cached_property
     def centred(self) -> tuple[np.ndarray, np.ndarray]:
-        """(centre, points - centre)."""
-        centre = self.points.mean(axis=0)
+        """(centre, points - centre); in the middle of most points, however far the others are."""
+        centre = typical(self.points)[0]
         return centre, self.points - centre
 
     @cached_property
@@ -75,6 +77,9 @@ class FittedTiles:
         centre, moved = self.tree.centred
         xc = x - centre
         exponent = int(np.frexp(max(np.abs(xc).max(), np.abs(moved).max()))[1])
+        if power <= 2.0:  # far points may exceed 1 for the sake of the others' digits
+            size = typical(moved)[1]
+            exponent = max(exponent - ROOM, int(np.frexp(size)[1])) if size > 0 else exponent
         xc, moved = np.ldexp(xc, -exponent), np.ldexp(moved, -exponent)
         bounds, scale = self._bounds(xc, moved, exponent, power)
         left, right = _in_fours(-2.0 * xc, dtype), np.ascontiguousarray(_in_fours(moved, dtype).T[:, :m])
@@ -117,6 +122,13 @@ class FittedTiles:
             h, w = yn, (varying - middle) + rounding
         bounds = down(xn, dtype), down(h, dtype), -down(-w, dtype)
         return bounds, (factor, middle if power == 2.0 else -middle, unit)
+
+
+def typical(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """(centre, size): medians of a sample and of its distances (the largest coordinate) from there."""
+    sample = points[:: -(-len(points) // SAMPLE)]
+    centre = np.median(sample, axis=0)
+    return centre, float(np.median(np.abs(sample - centre).max(axis=1)))
 
 
 def _in_fours(points: np.ndarray, dtype: type) -> np.ndarray:

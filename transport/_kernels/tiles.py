@@ -6,10 +6,11 @@ other wherever somebody else uses a core (5 to 10 times the seconds), and its ti
 |x - y|^2 = |x|^2 + |y|^2 - 2 x . y cancels, so it only sifts. With both norms shrunk by the rounding of the
 product (`shrunk`) it is a lower bound, and what passes is evaluated by direct differences in double.
 
-A tile's unit is a power of two that makes coordinates at most 1; ``factor`` takes costs to that unit. In it
-a pair's bound is tile + h[j] for squares (h = |y|^2 - v) and (tile + h[j] + xn)^(p/2) - w[j] otherwise, each
-rounded down; `_cut` rounds the limit up by more than the additions can lose. Limits, potentials and the
-``offset`` taken from them may be far larger than what is left of them: their own rounding counts too.
+A tile's unit is a power of two that makes coordinates at most 1 (most of them, for p <= 2); ``factor`` takes
+costs to that unit. In it a pair's bound is tile + h[j] for squares (h = |y|^2 - v) and
+(tile + h[j] + xn)^(p/2) - w[j] otherwise, each rounded down; `_cut` rounds the limit up by more than the
+additions can lose. Limits, potentials and the ``offset`` taken from them may be far larger than what is left
+of them: their own rounding counts too.
 """
 
 from __future__ import annotations

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._tiles import typical
+
 MOST_DIMENSIONS = 100  # n d^2 multiplications
 FLAT = 1e-6  # of the largest variance: less has no direction
+FAR = 64.0  # times the median distance
 DIGITS = 20  # bits kept, so that the last ones, which LAPACK may round as it likes, change nothing
 
 
@@ -29,7 +32,7 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     """
     if x.shape[1] > MOST_DIMENSIONS:
         return np.zeros(len(x))
-    (mu, s), (nu, r) = _moments(x, a), _moments(y, b)
+    (mu, s), (nu, r) = (_moments(p, np.where(_is_near(p), w, 0.0)) for p, w in ((x, a), (y, b)))
     values, vectors = np.linalg.eigh(s)
     values = np.maximum(values, FLAT * max(float(values[-1]), np.finfo(float).tiny))
     root, inverse = ((vectors * values**p) @ vectors.T for p in (0.5, -0.5))
@@ -39,6 +42,13 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     stretch = np.ldexp(np.rint(np.ldexp(stretch, exponent)), -exponent)
     moved = x - mu
     return np.einsum("ij,ij->i", x, x - 2.0 * nu) - np.einsum("ij,ij->i", moved, _times(moved, stretch))
+
+
+def _is_near(x: np.ndarray) -> np.ndarray:
+    """Not so far out that these points alone would make the moments."""
+    centre, size = typical(x)
+    near = np.abs(x - centre).max(axis=1) <= FAR * size
+    return near if near.any() else ~near
 
 
 def _moments(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
