@@ -10,7 +10,34 @@ from transport._kernels.vector import least_difference, place_of
 _jit = njit(cache=True, nogil=True)
 _inline = njit(cache=True, nogil=True, inline="always")
 
+SHORT = 32  # columns a row, and
+FEW = 8  # rows, for which columns are served in turn
 LOOKS = 8  # at rows, per node
+
+
+@_inline
+def _column_by_column(w, left_a, left_b, rows, cols, flows):
+    """Every column takes from its cheapest open rows: few rows would look again at each that closes."""
+    n, m = w.shape
+    count = 0
+    for j in range(m):
+        while left_b[j] > 0:
+            i = -1
+            low = np.inf
+            for r in range(n):
+                if left_a[r] > 0 and w[r, j] < low:
+                    low = w[r, j]
+                    i = r
+            if i < 0:
+                break
+            moved = min(left_a[i], left_b[j])
+            rows[count] = i
+            cols[count] = j
+            flows[count] = moved
+            count += 1
+            left_a[i] -= moved
+            left_b[j] -= moved
+    return count
 
 
 @_inline
@@ -24,6 +51,8 @@ def cheapest_first(w, a, b, rows, cols, flows):
     n, m = w.shape
     left_a = a.copy()
     left_b = b.copy()
+    if SHORT * n <= m and n <= FEW:
+        return _column_by_column(w, left_a, left_b, rows, cols, flows)
     shut = np.zeros(m)
     zero = np.zeros(n)
     best = np.empty(n)
