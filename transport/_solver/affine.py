@@ -9,6 +9,7 @@ from transport._tiles import typical
 MOST_DIMENSIONS = 100  # n d^2 multiplications
 FLAT = 1e-6  # of the largest variance: less has no direction
 FAR = 64.0  # times the median distance
+MOST = 0.99  # of the points are near; if they are fewer, moments mean nothing
 DIGITS = 20  # bits kept, so that the last ones, which LAPACK may round as it likes, change nothing
 
 
@@ -18,7 +19,8 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     With means mu, nu and covariances S, R of (x, a) and (y, b), the map is nu + A (x - mu),
     A = S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2 (Dowson & Landau 1982), the gradient of a convex phi, and
     f = |x|^2 - 2 phi. Clouds that are shifted, stretched or turned against each other start near their
-    answer: Gaussians in d = 5, n = 4000, take 63 000 pivots instead of 286 000.
+    answer: Gaussians in d = 5, n = 4000, take 63 000 pivots instead of 286 000. Points far out do not count;
+    where there are many the map is a translation (points on twelve scales, n = 5000, d = 5: 0.8 s, not 14).
 
     Parameters
     ----------
@@ -32,7 +34,10 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     """
     if x.shape[1] > MOST_DIMENSIONS:
         return np.zeros(len(x))
-    (mu, s), (nu, r) = (_moments(p, np.where(_is_near(p), w, 0.0)) for p, w in ((x, a), (y, b)))
+    (mu, near_x), (nu, near_y) = _near(x), _near(y)
+    if min(near_x.mean(), near_y.mean()) < MOST:
+        return -2.0 * np.einsum("ij,j->i", x, nu - mu)
+    (mu, s), (nu, r) = _moments(x, np.where(near_x, a, 0.0)), _moments(y, np.where(near_y, b, 0.0))
     values, vectors = np.linalg.eigh(s)
     values = np.maximum(values, FLAT * max(float(values[-1]), np.finfo(float).tiny))
     root, inverse = ((vectors * values**p) @ vectors.T for p in (0.5, -0.5))
@@ -44,11 +49,10 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     return np.einsum("ij,ij->i", x, x - 2.0 * nu) - np.einsum("ij,ij->i", moved, _times(moved, stretch))
 
 
-def _is_near(x: np.ndarray) -> np.ndarray:
-    """Not so far out that these points alone would make the moments."""
+def _near(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle, and which points are not so far out that they alone would make the moments."""
     centre, size = typical(x)
-    near = np.abs(x - centre).max(axis=1) <= FAR * size
-    return near if near.any() else ~near
+    return centre, np.abs(x - centre).max(axis=1) <= FAR * size
 
 
 def _moments(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
