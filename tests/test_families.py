@@ -79,7 +79,7 @@ def test_points_on_twelve_scales_start_where_they_are(seed):
 
 
 def test_a_far_outlier_needs_no_search_for_a_feasible_plan():
-    """Its arcs are all giants: left out of the pool at first, they took 470 000 arcs (n = 3000: 3 s, not 0.1)."""
+    """Its arcs are all giants: left out at first, 470 000 arcs were looked at (n = 3000: 3 s, not 0.1)."""
     rng = np.random.default_rng(1)
     x, y = rng.random((2, 1500, 2))
     x[0] += 1e15
