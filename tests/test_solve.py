@@ -76,6 +76,17 @@ def test_uniform_defaults_and_any_total_mass():
     assert tp.solve(cost, np.full(4, 3.0)).value == pytest.approx(12 * tp.solve(cost).value, rel=1e-13)
 
 
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+@pytest.mark.parametrize("kept", [1, 9])  # few carry mass, or most
+def test_bad_costs_are_refused_where_there_is_no_mass(bad, kept):
+    a = np.where(np.arange(10) < kept, 1 / kept, 0.0)
+    for i, j in ((9, 9), (9, 0), (0, 9)):
+        cost = np.random.default_rng(0).random((10, 10))
+        cost[i, j] = bad
+        with pytest.raises(ValueError, match=rf"cost\[{i}, {j}\] is"):
+            tp.solve(cost, a, a)
+
+
 def test_memory_layout_does_not_change_a_bit():
     rng = np.random.default_rng(1)
     cost, a, b = rng.random((30, 40)), rng.dirichlet(np.ones(30)), rng.dirichlet(np.ones(40))

@@ -97,18 +97,18 @@ def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarra
     from transport._kernels import certificate as k
 
     cost = problem.cost
-    if isinstance(cost, Matrix) and cost.values.size <= _SMALL:
-        sound, g, sums = k.bounds_matrix(
-            cost.values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
-        )
-        if sound:
-            return coupling.f, g, sums
-    if problem.core is None:
-        f, g = feasible_potentials(problem, coupling.f)
-    else:
+    if problem.core is not None:
         core, rows, cols = problem.core
         f, g = np.zeros(len(problem.a)), np.zeros(len(problem.b))
         f[rows], g[cols] = feasible_potentials(core, coupling.f[rows])
+    else:
+        if isinstance(cost, Matrix) and cost.values.size <= _SMALL:
+            sound, g, sums = k.bounds_matrix(
+                cost.values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
+            )
+            if sound:
+                return coupling.f, g, sums
+        f, g = feasible_potentials(problem, coupling.f)
     at = cost.entries(coupling.rows, coupling.cols)
     return f, g, k.bounds(at, f, g, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b)
 

@@ -108,6 +108,10 @@ class Matrix:
         known = self.__dict__["_scanned"] = float(largest), bool(forbidden)
         return known
 
+    def check(self) -> None:
+        """Raises ValueError if some entry is NaN or -inf."""
+        self._summary  # noqa: B018
+
     @property
     def magnitude(self) -> float:
         """Largest finite |C_ij|."""
@@ -134,6 +138,10 @@ class Matrix:
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j for the given rows, rounded down."""
         return rounded_down(_kernels().row_transform_matrix(self.values, g, rows))
+
+    def restrict(self, rows: np.ndarray, cols: np.ndarray) -> Matrix:
+        """Some of the entries, copied."""
+        return Matrix(self.values[np.ix_(rows, cols)])
 
     def transpose(self) -> Matrix:
         """C^T (copied: the kernels want contiguous rows)."""

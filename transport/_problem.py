@@ -41,7 +41,7 @@ class Problem:
     def core(self) -> tuple[Problem, np.ndarray, np.ndarray] | None:
         """The problem of the atoms with mass, and which sources and sinks they are.
 
-        None where that leaves most of the pairs, or the cost knows no part of itself without a copy.
+        None where that leaves most of the pairs, or the cost knows no part of itself.
         """
         restrict = getattr(self.cost, "restrict", None)
         if restrict is None or not self.has_zero_mass:

@@ -123,6 +123,8 @@ def solve(
         max_iter = check_count(max_iter, "max_iter")
     if time_limit is not None:
         time_limit = check_positive(time_limit, "time_limit")
+    if isinstance(problem.cost, Matrix) and problem.has_zero_mass:
+        problem.cost.check()  # solvers do not look where there is no mass
     if solver is None or warm is not None:
         solver = _warmed(solver, warm)
     outcome = run(solver, problem, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback)

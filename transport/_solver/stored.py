@@ -81,10 +81,13 @@ def warm_potential(state: State, warm: Solution) -> np.ndarray:
 def _all_costs(state: State) -> np.ndarray:
     """All costs in memory, those of massless rows and columns left out."""
     cost = state.problem.cost
-    if isinstance(cost, PointCloud) and not state.has_all:
-        return cost.restrict(state.sources, state.sinks).block(0, len(state.sources))
+    if state.problem.core is not None:
+        cost = state.problem.core[0].cost
+    elif isinstance(cost, PointCloud | Matrix) and not state.has_all:
+        cost = cost.restrict(state.sources, state.sinks)
     values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
-    return values if state.has_all else values[np.ix_(state.sources, state.sinks)]
+    fits = state.has_all or values.shape == (len(state.sources), len(state.sinks))
+    return values if fits else values[np.ix_(state.sources, state.sinks)]
 
 
 def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
