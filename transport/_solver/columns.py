@@ -20,12 +20,13 @@ import numpy as np
 
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.small import DISPROPORTION
-from transport._solver.trees import Pool, Tree, Work, plant
+from transport._solver.trees import LAZY_NODES, Pool, Tree, Work, plant
 from transport._solver.whole import sweep
 
 BLOCK_ENTRIES = 1 << 21
 MAX_ROUNDS = 200
 MAX_BLIND = 4
+LONG = 5  # rounds, after which there are often many more
 MUCH = 4.0  # violated arcs a source, divided by rounds, from which the pool gives way to the matrix
 LOUD = 2.0**11  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
 VERY_LOUD = 2.0**14  # worth finding other potentials, not only another height for these
@@ -53,6 +54,7 @@ class Simplex:
         self.oracle, self.a, self.b, self.start, self.work = oracle, a, b, start, work
         self.n, self.m = oracle.shape
         self.limit = np.inf
+        self.is_long = False
         self._tree: Tree | None = None
         self.priced: Priced | None = None
         indptr, col = simplex_pool.build_pool(self.n, self.m, start.rows, start.cols)
@@ -133,8 +135,16 @@ class Simplex:
             self._plant(rows, cols, flows, self.reduced(rows, cols))
 
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
-        good = self.start.basis is not None
+        good = self.start.basis is not None and not self.is_long
         self._tree = plant((self.a, self.b), (rows, cols, flows), costs, good_start=good)
+
+    def go_long(self) -> None:
+        """For many more rounds: with the tree that does not look at the whole pool for a few pivots."""
+        was_good = self.start.basis is not None and not self.is_long
+        self.is_long = True
+        if was_good and self.n + self.m <= LAZY_NODES:
+            arcs = self.flows()
+            self._plant(*arcs, self.reduced(arcs[0], arcs[1]))
 
     def sweep(self) -> Slices[bool]:
         """Pivot on all arcs while there are many that pay; False if the oracle has no matrix of them."""
@@ -276,6 +286,8 @@ def generate_columns(core: Simplex) -> Slices[bool]:
     for rounds in range(MAX_ROUNDS):
         work.stage = "pivoting"
         before = work.pivots
+        if rounds == LONG and not core.stranded():
+            core.go_long()
         yield from core.optimise()
         work.rounds += 1
         work.stage = "pricing"
