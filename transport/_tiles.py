@@ -35,10 +35,10 @@ class Tiles:
         return np.arange(len(self.points))
 
     @cached_property
-    def centred(self) -> tuple[np.ndarray, np.ndarray]:
-        """(centre, points - centre); in the middle of most points, however far the others are."""
-        centre = typical(self.points)[0]
-        return centre, self.points - centre
+    def centred(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """(centre, points - centre, their typical size): those of most points, however far the others are."""
+        centre, size = typical(self.points)
+        return centre, self.points - centre, size
 
     @cached_property
     def transposed(self) -> np.ndarray:
@@ -74,11 +74,10 @@ class FittedTiles:
             return look_at_all(self.tree.transposed, self.v, x, k, metric, power, limit)
         out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
         dtype = self.tree.dtype
-        centre, moved = self.tree.centred
+        centre, moved, size = self.tree.centred
         xc = x - centre
         exponent = int(np.frexp(max(np.abs(xc).max(), np.abs(moved).max()))[1])
         if power <= 2.0:  # far points may exceed 1 for the sake of the others' digits
-            size = typical(moved)[1]
             exponent = max(exponent - ROOM, int(np.frexp(size)[1])) if size > 0 else exponent
         xc, moved = np.ldexp(xc, -exponent), np.ldexp(moved, -exponent)
         bounds, scale = self._bounds(xc, moved, exponent, power)
