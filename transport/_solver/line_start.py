@@ -50,9 +50,7 @@ def _glance(c: np.ndarray) -> bool:
     if not largest.max() < np.inf:
         return False
     step = few[:GLANCES] - few[GLANCES:]
-    rounding = (
-        ALIKE * np.maximum(largest[:GLANCES], largest[GLANCES:])[:, None]
-    )  # far rows speak for themselves
+    rounding = ALIKE * np.maximum(largest[:GLANCES], largest[GLANCES:])[:, None]  # each pair its own
     by = step[:, 1:] - step[:, :1]
     sense = np.sign(by) * (np.abs(by) > rounding)
     order = sense * sense[:, -1:]
