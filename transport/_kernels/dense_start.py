@@ -15,6 +15,17 @@ FEW = 8  # rows, for which columns are served in turn
 LOOKS = 8  # at rows, per node
 
 
+@_jit
+def _send(i, j, left_a, left_b, rows, cols, flows, count):
+    """Arc ``count``: all that i has left and j takes."""
+    moved = min(left_a[i], left_b[j])
+    rows[count] = i
+    cols[count] = j
+    flows[count] = moved
+    left_a[i] -= moved
+    left_b[j] -= moved
+
+
 @_inline
 def _column_by_column(w, left_a, left_b, rows, cols, flows):
     """Every column takes from its cheapest open rows: few rows would look again at each that closes."""
@@ -30,13 +41,8 @@ def _column_by_column(w, left_a, left_b, rows, cols, flows):
                     i = r
             if i < 0:
                 break
-            moved = min(left_a[i], left_b[j])
-            rows[count] = i
-            cols[count] = j
-            flows[count] = moved
+            _send(i, j, left_a, left_b, rows, cols, flows, count)
             count += 1
-            left_a[i] -= moved
-            left_b[j] -= moved
     return count
 
 
@@ -81,13 +87,8 @@ def cheapest_first(w, a, b, rows, cols, flows):
             best[i] = least_difference(w[i], shut)
             at[i] = place_of(best[i], w[i], shut)
             continue
-        moved = min(left_a[i], left_b[j])
-        rows[count] = i
-        cols[count] = j
-        flows[count] = moved
+        _send(i, j, left_a, left_b, rows, cols, flows, count)
         count += 1
-        left_a[i] -= moved
-        left_b[j] -= moved
         if left_a[i] == 0:
             best[i] = np.inf
         if left_b[j] == 0:
