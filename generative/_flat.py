@@ -11,6 +11,12 @@ from generative._autodiff.tape import space_of
 from transport.internal import kernels
 
 
+def joined(parts: list[Any]) -> Any:
+    """Arrays copied into one flat array."""
+    xp = space_of(*parts)
+    return kernels("generative", xp).concat([xp.reshape(part, (-1,)) for part in parts], 0, xp=xp)
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the leaves of a tree of arrays lie in a flat buffer.
@@ -43,9 +49,7 @@ class Layout:
 
     def gather(self, tree: Any) -> Any:
         """The leaves of ``tree`` copied into one flat array."""
-        parts = leaves(tree)
-        xp = space_of(*parts)
-        return kernels("generative", xp).concat([xp.reshape(part, (-1,)) for part in parts], 0, xp=xp)
+        return joined(leaves(tree))
 
     def views(self, flat: Any) -> Any:
         """The tree whose leaves are views of ``flat``."""

@@ -23,8 +23,9 @@ import numpy as np
 from generative._autodiff.tape import space_of
 from generative._autodiff.tree import leaves, rebuild
 from generative._data import Source
+from generative._flat import joined
 from generative._kernels import blas
-from transport.internal import kernels, namespace, to_numpy
+from transport.internal import namespace, to_numpy
 
 Body = Callable[[], None]
 _CLOSE = 0.01  # of the largest entry of an array; a wrong product or address is off by as much as that entry
@@ -270,7 +271,7 @@ class GraphStep:
             for name in self._rows:
                 after[name]["optimizer"].pop("at")
             # Gathered before anything is overwritten: a new array may be a view of an old one.
-            self._slab[...] = _joined([*_arrays(after), *(metrics[name] for name in self._names)])
+            self._slab[...] = joined([*_arrays(after), *(metrics[name] for name in self._names)])
 
         return body
 
@@ -281,7 +282,7 @@ class GraphStep:
         return iter([leaf if isinstance(leaf, int) else next(views) for leaf in leaves(state)])
 
     def _load(self, state: Any) -> None:
-        flat = _joined(_arrays(state))
+        flat = joined(_arrays(state))
         self._slab[: flat.shape[0]] = flat
 
     def _set_numbers(self, state: Any) -> None:
@@ -316,11 +317,6 @@ class GraphStep:
                     f"{gap} where the largest entry is {size}. Please report this, with the model; train "
                     "with capture=False"
                 )
-
-
-def _joined(parts: list[Any]) -> Any:
-    xp = space_of(*parts)
-    return kernels("generative", xp).concat([xp.reshape(part, (-1,)) for part in parts], 0, xp=xp)
 
 
 def _arrays(tree: Any) -> list[Any]:

@@ -46,6 +46,12 @@ class Found(NamedTuple):
     floor: np.ndarray
     work: int
 
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """(i, j) of all pairs found, row by row."""
+        rows, which = np.nonzero(np.arange(self.cols.shape[1]) < self.counts[:, None])
+        return rows, self.cols[rows, which].astype(np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class KdTree:

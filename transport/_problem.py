@@ -30,7 +30,12 @@ class Problem:
     def is_assignment(self) -> bool:
         """n = m with equal weights: some optimal plan is a permutation."""
         n, m = self.shape
-        return n == m and bool(np.all(self.a == self.a[0])) and bool(np.all(self.b == self.b[0]))
+        return n == m and self.has_equal_masses
+
+    @cached_property
+    def has_equal_masses(self) -> bool:
+        """All sources carry the same mass, and all sinks do."""
+        return bool(np.all(self.a == self.a[0])) and bool(np.all(self.b == self.b[0]))
 
     @cached_property
     def has_zero_mass(self) -> bool:

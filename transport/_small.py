@@ -15,7 +15,7 @@ import numpy as np
 from transport._certificate import certificate_of
 from transport._cost import Matrix
 from transport._problem import Problem
-from transport._solution import Arcs, Duals, Solution, Status
+from transport._solution import Arcs, Solution, Status
 from transport._solver.base import Coupling
 from transport._solver.choose import STORED
 from transport._solver.small import is_small, solve_at_once
@@ -52,7 +52,7 @@ def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solut
     return Solution(
         value=certificate.value,
         arcs=Arcs(rows, cols, mass, shape, cost),
-        duals=Duals(f, g, whole=True),
+        duals=(f, g),
         lower_bound=certificate.lower,
         upper_bound=certificate.upper,
         marginal_error=certificate.marginal_error,

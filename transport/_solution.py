@@ -45,14 +45,6 @@ class Potentials(NamedTuple):
     g: Array
 
 
-class Duals(NamedTuple):
-    """Potentials as NumPy vectors; unless ``whole``, those of atoms without mass are still to be found."""
-
-    f: np.ndarray
-    g: np.ndarray
-    whole: bool
-
-
 class Arcs(NamedTuple):
     """A plan as NumPy vectors, before it becomes a sparse matrix on the input's device."""
 
@@ -103,7 +95,7 @@ class Solution:
 
     value: float
     arcs: Arcs
-    duals: Duals
+    duals: tuple[np.ndarray, np.ndarray]
     lower_bound: float
     upper_bound: float
     marginal_error: float
@@ -121,11 +113,10 @@ class Solution:
     @cached_property
     def potentials(self) -> Potentials:
         """The potentials on the input's device, made on first use."""
-        f, g, whole = self.duals
-        if not whole:
+        f, g = self.duals
+        if self.problem is not None and self.problem.core is not None:  # there the others were left out
             from transport._certificate import completed
 
-            assert self.problem is not None
             f, g = completed(self.problem, f, g)
         return Potentials(on_device_of(f, self.arcs.like), on_device_of(g, self.arcs.like))
 

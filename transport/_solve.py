@@ -15,7 +15,7 @@ from transport._certificate import Certificate, certify
 from transport._cost import Cost, Matrix
 from transport._problem import Problem
 from transport._small import solve_small
-from transport._solution import Arcs, Duals, Solution, Status
+from transport._solution import Arcs, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, run
 from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
@@ -229,16 +229,15 @@ def _wrap(
     coupling = certificate.coupling
     status = outcome.status
     allowed = max(tol * abs(certificate.upper), certificate.noise)
-    if status is Status.INTERRUPTED:
-        pass  # also where the optimum was just reached: who pressed Ctrl-C wants the loop around us to end
-    elif certificate.upper - certificate.lower <= allowed:
+    closed = certificate.upper - certificate.lower <= allowed
+    if closed and status is not Status.INTERRUPTED:  # who pressed Ctrl-C wants the loop around us to end
         status = Status.OPTIMAL
     elif status is Status.OPTIMAL:
         status = Status.INACCURATE
     return Solution(
         value=certificate.value,
         arcs=Arcs(coupling.rows, coupling.cols, coupling.mass, problem.shape, like),
-        duals=Duals(coupling.f, coupling.g, whole=problem.core is None),
+        duals=(coupling.f, coupling.g),
         lower_bound=certificate.lower,
         upper_bound=certificate.upper,
         marginal_error=certificate.marginal_error,

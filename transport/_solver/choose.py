@@ -65,8 +65,7 @@ def _few(problem: Problem) -> int:
         return FEW
     if cloud.dim > HIGH or _is_uneven(cloud, clusters=False):
         return MEDIUM
-    a, b = problem.a, problem.b
-    return MEDIUM if not plain and bool(np.all(a == a[0]) and np.all(b == b[0])) else FEW
+    return MEDIUM if not plain and problem.has_equal_masses else FEW
 
 
 def _is_uneven(cloud: PointCloud, *, clusters: bool) -> bool:

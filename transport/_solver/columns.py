@@ -20,7 +20,7 @@ import numpy as np
 
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.small import DISPROPORTION
-from transport._solver.trees import LAZY_NODES, Pool, Tree, Work, plant
+from transport._solver.trees import LAZY_NODES, Pool, Tree, Work, ends, plant
 from transport._solver.whole import sweep
 
 BLOCK_ENTRIES = 1 << 21
@@ -81,15 +81,16 @@ class Simplex:
         rows, col = pool.rows, pool.col
         cost = self.reduced(rows, col)
         keep = np.isfinite(cost)
-        scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
-        size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
-        dwarfed = np.count_nonzero(size < self.oracle.magnitude / DISPROPORTION)
-        if self.oracle.forbids_by_size and 4 * dwarfed > len(size):  # the lower quarter of them
-            size = np.sort(size)[len(size) // 4 :]
-            gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
-            largest = size[gap[0]] if len(gap) else size[-1]
-            self.limit = float(largest * 2.0**10)
-            keep &= cost <= self.limit
+        if self.oracle.forbids_by_size:
+            scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
+            size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
+            dwarfed = np.count_nonzero(size < self.oracle.magnitude / DISPROPORTION)
+            if 4 * dwarfed > len(size):  # the lower quarter of them
+                size = np.sort(size)[len(size) // 4 :]
+                gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
+                largest = size[gap[0]] if len(gap) else size[-1]
+                self.limit = float(largest * 2.0**10)
+                keep &= cost <= self.limit
         indptr = pool.indptr
         if not keep.all():
             rows, col, cost = rows[keep], col[keep], cost[keep]
@@ -243,15 +244,13 @@ class Simplex:
         """Arcs (rows, cols) with positive flow, and the flow in integer units."""
         parent, flow = self.tree.parents, self.tree.flows
         v = np.flatnonzero((parent < self.n + self.m) & (flow > 0))
-        p = parent[v]
-        return np.minimum(v, p), np.maximum(v, p) - self.n, flow[v]
+        return *ends(self.n, parent, v), flow[v]
 
     def basis(self) -> tuple[np.ndarray, np.ndarray]:
         """Arcs (rows, cols) of the basis, with flow or without."""
         parent = self.tree.parents
         v = np.flatnonzero(parent[:-1] < self.n + self.m)
-        p = parent[v]
-        return np.minimum(v, p), np.maximum(v, p) - self.n
+        return ends(self.n, parent, v)
 
     def balanced(self, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Potentials with f_i + g_j = c_ij on a forest of arcs, each tree at its best height."""

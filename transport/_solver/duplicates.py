@@ -17,6 +17,7 @@ import numpy as np
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.base import Coupling
+from transport._solver.trees import ends
 
 SMALLEST = 512  # points on both sides together, below which looking costs more than it saves
 FEWEST = 1 << 14  # likewise pairs that carry mass: solved in 0.3 ms
@@ -86,8 +87,7 @@ class Merged:
         parent = k.forest_parents(n, m, i, j)
         mass = peel(n, parent, a, b)
         v = np.flatnonzero((parent[:-1] < n + m) & (mass > 0))
-        rows, cols = np.minimum(v, parent[v]), np.maximum(v, parent[v]) - n
-        return Coupling(rows, cols, mass[v], coupling.f[self.x.of], coupling.g[self.y.of])
+        return Coupling(*ends(n, parent, v), mass[v], coupling.f[self.x.of], coupling.g[self.y.of])
 
 
 def _total(coupling: Coupling) -> float:
@@ -116,7 +116,7 @@ def merged(problem: Problem) -> Merged | None:
     if distinct > WORTH * (n + m):
         return None
     a, b = problem.a, problem.b
-    if np.all(a == a[0]) and np.all(b == b[0]):  # in whole units: ties stay ties
+    if problem.has_equal_masses:  # in whole units: ties stay ties
         common = math.gcd(n, m)
         a, b = np.full(n, float(m // common)), np.full(m, float(n // common))
     points = cloud._with(cloud.x[x.first], cloud.y[y.first])

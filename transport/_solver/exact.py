@@ -29,7 +29,7 @@ from transport._solver.pricing import Slices, Start, continued
 from transport._solver.sparse import SparseOracle
 from transport._solver.stored import stored, warm_potential
 from transport._solver.tree_metric import tree_coupling
-from transport._solver.trees import Work
+from transport._solver.trees import Work, ends
 from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice
 
@@ -310,8 +310,7 @@ def _shipped(
     parent = core.tree.parents
     mass = simplex_pool.peel(n, parent, a, b)
     v = np.flatnonzero((parent[:-1] < len(mass)) & (mass > 0))
-    p = parent[v]
-    return np.minimum(v, p), np.maximum(v, p) - n, mass[v]
+    return *ends(n, parent, v), mass[v]
 
 
 def _infeasible(state: State, rows: np.ndarray, cols: np.ndarray) -> InfeasibleError:

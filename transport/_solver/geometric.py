@@ -310,8 +310,7 @@ class GeometricOracle:
         yield
         found = self.norm.search(fitted, x, SHORTLIST, f + max(0.0, float(np.median(reach))))
         yield
-        rows, which = np.nonzero(np.arange(found.cols.shape[1]) < found.counts[:, None])
-        cols = found.cols[rows, which].astype(np.int64)
+        rows, cols = found.pairs
         f = np.where(np.isfinite(f), f, found.vals[:, 0])
         return Start(np.concatenate([rows, arcs[0]]), np.concatenate([cols, arcs[1]]), f, g)
 
@@ -320,10 +319,9 @@ class GeometricOracle:
         yield
         limit = f - 14 * _EPS * np.abs(f)  # |c| + |g| >= |c - g| ~ |f|: no arc beyond it passes below
         found = self.norm.search(self.y.tree.fit(g), self.x.tree.points, PER_ROW, limit)
-        rows, which = np.nonzero(np.arange(found.cols.shape[1]) < found.counts[:, None])
+        rows, cols = found.pairs
         if not len(rows):
-            return rows, rows
-        cols = found.cols[rows, which].astype(np.int64)
+            return rows, cols
         c = self.costs(rows, cols)
         u, v = f[rows], g[cols]
         bad = (c - v) - u < -8 * _EPS * (np.abs(c) + np.abs(u) + np.abs(v))

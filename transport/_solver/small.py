@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transport._solver.line_start import line_potential
+from transport._solver.trees import ends
 
 AT_ONCE = 1 << 18  # entries that one call may take on; its length is what Ctrl-C waits for
 NODES_AT_ONCE = 2048
@@ -70,5 +71,4 @@ def ship_at_once(
     if code != k.OPTIMAL:
         return None
     v = np.flatnonzero((parent < len(parent) - 1) & (flow > 0))
-    p = parent[v]
-    return pivots, (np.minimum(v, p), np.maximum(v, p) - len(a), flow[v]), f, g
+    return pivots, (*ends(len(a), parent, v), flow[v]), f, g
