@@ -9,7 +9,6 @@ from __future__ import annotations
 from types import ModuleType
 
 import numpy as np
-from numba import njit
 
 from divergences._kernels.terms import (
     affinity,
@@ -22,7 +21,7 @@ from divergences._kernels.terms import (
     log_weight,
     squared_hellinger,
 )
-from transport.internal import run_chunks
+from transport.internal import compiled, run_chunks
 
 TERMS = (
     "mass",
@@ -44,7 +43,7 @@ _LANES = 64  # independent accumulators: no dependency between neighbours, so SI
 _CHUNK = 1 << 16  # entries in a chunk; fixed, hence results do not depend on the number of threads
 
 
-@njit
+@compiled
 def _simple_terms(code, p, q, d, t):
     if code == _KL:
         for i in range(_LANES):
@@ -69,7 +68,7 @@ def _simple_terms(code, p, q, d, t):
             t[i] = q[i] if p[i] == 0.0 else 0.0
 
 
-@njit
+@compiled
 def _order_terms(code, p, q, d, rise, high, low, t):
     if code == _ALPHA:
         for i in range(_LANES):
@@ -87,7 +86,7 @@ def _order_terms(code, p, q, d, rise, high, low, t):
             t[i] = (value if p[i] > 0.0 else 0.0) if q[i] > 0.0 else off_support
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def _add(work, k, i, x):
     # TwoSum (Knuth): rows k and k+1 carry the running sum to twice the precision.
     a = work[k, i]
@@ -97,7 +96,7 @@ def _add(work, k, i, x):
     work[k, i] = s
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def _split(x):
     # Veltkamp: two halves of 26 bits.
     t = 134217729.0 * x
@@ -110,7 +109,7 @@ def _split(x):
 _X, _Y, _D, _T = 7, 8, 9, 10
 
 
-@njit
+@compiled
 def _load(p, q, scale_p, scale_q, work):
     """One block, filled up with zeros: loops of constant length leave LLVM no remainder to do singly."""
     for i in range(p.size):
@@ -133,7 +132,7 @@ def _load(p, q, scale_p, scale_q, work):
         work[_D, i] = a - b
 
 
-@njit
+@compiled
 def _level(gap, gap_low, work):
     """y becomes (1 + gap) y: gap * y is formed exactly (Dekker), and x - y is where x/y is near 1 + gap."""
     gap_top, gap_rest = _split(gap)
@@ -146,7 +145,7 @@ def _level(gap, gap_low, work):
         work[_D, i] = (work[_D, i] - product) - (error + gap_low * b)
 
 
-@njit
+@compiled
 def _scan_chunk(code, rise, p, q, row, work):
     """Fill the sums of ``work``."""
     gap, gap_low, high, low = row[2], row[3], row[4], row[5]
@@ -172,7 +171,7 @@ def _scan_chunk(code, rise, p, q, row, work):
                 _add(work, 0, i, work[_T, i])
 
 
-@njit
+@compiled
 def _fold(code, work, out):
     """Reduce the lanes in a fixed order."""
     width = _LANES // 2
@@ -194,7 +193,7 @@ def _fold(code, work, out):
         out[1] = 0.0  # inf - inf in the error term
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _scan(code, rise, p, q, rows, chunk, per_row, first, last, out):
     """Chunks first..last: chunk k is the part k % per_row of row k // per_row."""
     work = np.empty((11, _LANES))

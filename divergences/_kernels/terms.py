@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from transport.internal import compiled
 
 # log(x/y) = k log 2 + 2 artanh(u), |u| <= (sqrt2-1)/(sqrt2+1); artanh(u) = u + u^3 R(u^2).
 _SQRT2 = 1.4142135623730951
@@ -39,7 +41,7 @@ def _from_bits(context, i):
     return types.float64(types.int64), code
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def _artanh_tail(w):
     # R(w) = (artanh(u)/u - 1)/w, w = u^2 <= 0.02945: Chebyshev fit, absolute error 1.6e-16.
     high = 0.090914447278374730193 + w * (0.07665855309105385784 + w * 0.073082927124443109947)
@@ -47,7 +49,7 @@ def _artanh_tail(w):
     return 0.33333333333333348442 + w * (0.19999999999949721617 + w * low)
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def _js_series(w):
     # G(w) = ((1+u)log(1+u) + (1-u)log(1-u))/w, w = u^2 <= 1/4: Chebyshev fit, error 7e-18.
     high = 0.010992089113475657298 + w * (
@@ -67,7 +69,7 @@ def _js_series(w):
     return 1.0 + w * (0.16666666666665909161 + w * (0.066666666668357231396 + w * low))
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def _reduce(x, y, d):
     """k and u with log(x/y) = k log 2 + 2 artanh(u); d is x - y, known better than by subtraction."""
     bits_x = _bits(x)
@@ -87,7 +89,7 @@ def _reduce(x, y, d):
     return k, top / bottom
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def log_ratio(x, y, d):
     """log(x/y) for normal positive x and y: no overflow of the ratio, no cancellation near 1."""
     k, u = _reduce(x, y, d)
@@ -95,7 +97,7 @@ def log_ratio(x, y, d):
     return k * _LOG2_HIGH + (2.0 * u + (2.0 * u * w * _artanh_tail(w) + k * _LOG2_LOW))
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def kl(p, q, d):
     # q phi(p/q) with phi(t) = t log t - t + 1; for p/q near 1, with p = s(1+u)/2 and q = s(1-u)/2:
     # s [(1+u) artanh(u) - u] = s u^2 [1 + u(1+u) R(u^2)], every factor positive.
@@ -110,7 +112,7 @@ def kl(p, q, d):
     return value if q > 0.0 else off_support
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def js(p, q, d):
     # s/2 [(1+u)log(1+u) + (1-u)log(1-u)], u = |p-q|/(p+q): Topsoe's capacitory discrimination.
     s = p + q
@@ -125,28 +127,28 @@ def js(p, q, d):
     return near if w <= 0.25 else far
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def squared_hellinger(p, q, d):
     root = np.sqrt(p) + np.sqrt(q)
     step = d / (root if root > 0.0 else 1.0)
     return 0.5 * step * step
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def chi2(p, q, d):
     value = d * (d / (q if q > 0.0 else 1.0))
     off_support = np.inf if p > 0.0 else 0.0
     return value if q > 0.0 else off_support
 
 
-@njit(inline="always")
+@compiled(inline="always")
 def jeffreys(p, q, d):
     value = d * log_ratio(p, q, d)
     one_sided = np.inf if p + q > 0.0 else 0.0
     return value if (p > 0.0 and q > 0.0) else one_sided
 
 
-@njit
+@compiled
 def alpha(p, q, d, rise):
     # q f(p/q), f(t) = (t^order - order t + order - 1)/(order (order - 1)), order = 1 + rise >= 1/2.
     if p == 0.0:
@@ -167,7 +169,7 @@ def alpha(p, q, d, rise):
     return (kl(p, q, d) + p * log * more) / (1.0 + rise)
 
 
-@njit
+@compiled
 def affinity(p, q, d, rise, shift):
     # p^order q^(1-order) e^-shift
     if p == 0.0 or q == 0.0:
@@ -175,7 +177,7 @@ def affinity(p, q, d, rise, shift):
     return p * np.exp(rise * log_ratio(p, q, d) - shift)
 
 
-@njit
+@compiled
 def log_weight(p, q, d, rise):
     # (order - 1) log(p/q) where the affinity has a term, else -inf: what `affinity` is shifted by.
     if p == 0.0 or (q == 0.0 and rise < 0.0):

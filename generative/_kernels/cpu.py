@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 
 from generative._kernels import reference
+from transport.internal import compiled
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _bias_leaky(y, b, slope):
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
@@ -19,7 +19,7 @@ def _bias_leaky(y, b, slope):
             y[i, j] = v if v > 0 else slope * v
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _gate(g, y, slope):
     out = np.empty_like(g)
     for i in range(g.size):
@@ -27,7 +27,7 @@ def _gate(g, y, slope):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _pair_swap(x, keep):
     half = keep.shape[1]
     out = np.empty_like(x)
@@ -39,7 +39,7 @@ def _pair_swap(x, keep):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _largest_piece(x, pieces):
     m = x.shape[1] // pieces
     chosen = np.zeros((x.shape[0], m), np.int32)
@@ -55,7 +55,7 @@ def _largest_piece(x, pieces):
     return chosen
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _pick_piece(x, chosen):
     n, m = chosen.shape
     out = np.empty((n, m), x.dtype)
@@ -65,7 +65,7 @@ def _pick_piece(x, chosen):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _spread_piece(g, chosen, pieces):
     n, m = chosen.shape
     out = np.empty((n, pieces * m), g.dtype)
@@ -77,7 +77,7 @@ def _spread_piece(g, chosen, pieces):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _moments(x):
     n, m = x.shape
     mean, var = np.zeros(m, x.dtype), np.zeros(m, x.dtype)
@@ -93,7 +93,7 @@ def _moments(x):
     return mean, var
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _standardise(x, mean, factor):
     out = np.empty_like(x)
     for i in range(x.shape[0]):
@@ -102,7 +102,7 @@ def _standardise(x, mean, factor):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _standardise_pullback(g, y, factor):
     n, m = g.shape
     lift, tilt = np.zeros(m, g.dtype), np.zeros(m, g.dtype)
@@ -119,7 +119,7 @@ def _standardise_pullback(g, y, factor):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _adam(g, params, m, v, rate, beta1, beta2, rest1, rest2, unbias, eps, shrink, tiny):
     new, m_new, v_new = np.empty_like(params), np.empty_like(m), np.empty_like(v)
     zero = tiny - tiny
@@ -227,7 +227,7 @@ def adam(
 _BLOCK = 32  # consecutive anchors that are looked at, or passed over, together
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _boxes(columns, psi):
     """Of each block of anchors: the corners of its bounding box, and its greatest height."""
     d, m = columns.shape
@@ -242,7 +242,7 @@ def _boxes(columns, psi):
     return low, high, tallest
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+@compiled(error_model="numpy", fastmath={"nnan", "nsz"})
 def _reach(point, low, high, tallest, bound):
     """Above every score ψ_j - |x - y_j| of each block; returns the most promising one."""
     bound[:] = 0
@@ -261,7 +261,7 @@ def _reach(point, low, high, tallest, bound):
 
 
 # The maximum vectorises only if NaN need not be looked for; arguments are finite.
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+@compiled(error_model="numpy", fastmath={"nnan", "nsz"})
 def _block_scores(point, columns, psi, start, stop, distance, score):
     """Distances to the anchors of one block, their scores, and the greatest score."""
     distance[start:stop] = 0
@@ -277,7 +277,7 @@ def _block_scores(point, columns, psi, start, stop, distance, score):
     return top
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _soft_nearest(x, columns, psi, eps, negligible):
     n, m = x.shape[0], columns.shape[1]
     out, distance, score = np.empty(n, x.dtype), np.empty(m, x.dtype), np.empty(m, x.dtype)
@@ -305,7 +305,7 @@ def _soft_nearest(x, columns, psi, eps, negligible):
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _soft_nearest_pullback(g, out, x, columns, psi, eps, negligible):
     n, m = x.shape[0], columns.shape[1]
     by_x, by_psi = np.zeros_like(x), np.zeros_like(psi)

@@ -14,12 +14,11 @@ domain: reduced costs of the size of a typical arc percolate.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 
-@_jit
+@compiled
 def release(indptr, col, cost, v, arc, owner, eps, free):
     """Free the sources that an arc could please by more than ``eps``; free[:count] last row first; count."""
     count = 0
@@ -40,7 +39,7 @@ def release(indptr, col, cost, v, arc, owner, eps, free):
     return count
 
 
-@_jit
+@compiled
 def auction(pool, v, match, eps, cap, queue, count, parked, waiting, limit):
     """Bid for queue[:count] from its end until it is empty or ``limit`` bids; (count, waiting, bids).
 
@@ -83,7 +82,7 @@ def auction(pool, v, match, eps, cap, queue, count, parked, waiting, limit):
     return count, waiting, bids
 
 
-@_jit
+@compiled
 def discounts(indptr, col, cost, v, arc, lent):
     """lent[i] = what the arc of source i costs beyond its cheapest one."""
     for i in range(len(indptr) - 1):
@@ -93,7 +92,7 @@ def discounts(indptr, col, cost, v, arc, lent):
         lent[i] = (cost[arc[i]] - v[col[arc[i]]]) - low
 
 
-@_jit
+@compiled
 def _rise(heap, place, dist, j, k):
     """Put j at position k of the heap or above."""
     d = dist[j]
@@ -109,7 +108,7 @@ def _rise(heap, place, dist, j, k):
     place[j] = k
 
 
-@_jit
+@compiled
 def _sink(heap, place, dist, j, size):
     """Put j at the top of the heap or below."""
     d = dist[j]
@@ -130,7 +129,7 @@ def _sink(heap, place, dist, j, size):
     place[j] = k
 
 
-@_jit
+@compiled
 def _search(s, pool, v, match, lent, stamp, labels, heaps):
     """Dijkstra over sinks from source s to its own sink; (distance, settled sinks in heap order)."""
     indptr, col, cost = pool
@@ -182,7 +181,7 @@ def _search(s, pool, v, match, lent, stamp, labels, heaps):
         low = (cost[arc[i]] - lent[i]) - v[j]
 
 
-@_jit
+@compiled
 def repair(pool, v, match, lent, order, at, limit, labels, heaps, cursor):
     """Take back the discounts of order[at:]; stops after ``limit`` settled sinks; the new ``at``.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 
-@_jit
+@compiled
 def gather_nearest_in_cols(tile, f, first, rows, vals, costs):
     """Merge a strip into the k smallest c_ij - f_i of every column; its rows are first, first + 1, ...
 

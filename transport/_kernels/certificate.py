@@ -7,24 +7,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import c_transform_rows
-
-_jit = njit(cache=True, nogil=True)
-_inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
+from transport.internal import compiled
 
 EPS = 2.0**-52
 
 
-@_jit
+@compiled
 def _two_sum(a, b):
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
 
 
-@_jit
+@compiled
 def _two_product(a, b):
     """a * b exactly as a sum (Dekker), for |a|, |b| < 1e150."""
     p = a * b
@@ -37,7 +34,7 @@ def _two_product(a, b):
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-@_jit
+@compiled
 def residuals(rows, cols, mass, a, b):
     """(a - P 1, b - P^T 1) of a sparse plan, right to the last bit even where they cancel."""
     n = a.shape[0]
@@ -56,7 +53,7 @@ def residuals(rows, cols, mass, a, b):
     return off_a + low_a, off_b + low_b
 
 
-@_jit
+@compiled
 def scan_masses(w):
     """(smallest, correctly rounded total) of a vector of masses; NaN in, NaN out."""
     smallest = np.inf
@@ -71,7 +68,7 @@ def scan_masses(w):
     return smallest, total + low
 
 
-@_jit
+@compiled
 def scan_potentials(f, a):
     """(whether all f are finite, whether some mass is 0)."""
     finite = True
@@ -83,7 +80,7 @@ def scan_potentials(f, a):
     return finite, massless
 
 
-@_inline
+@compiled(inline="always")
 def _unit(cost, f, g):
     """1, or the power of two next to the largest entry if that is so extreme that products might not fit."""
     largest = 0.0
@@ -99,7 +96,7 @@ def _unit(cost, f, g):
     return math.ldexp(1.0, math.frexp(largest)[1] - 1)
 
 
-@_jit
+@compiled
 def bounds(cost, f, g, rows, cols, mass, a, b):
     """What a plan and potentials prove; ``cost`` holds C at the plan's entries.
 
@@ -140,7 +137,7 @@ def bounds(cost, f, g, rows, cols, mass, a, b):
     return value + value_low, gap + gap_low, size, spread, slack / unit, off / total, error, unit
 
 
-@_jit
+@compiled
 def bounds_matrix(c, f, rows, cols, mass, a, b):
     """(sound, g, bounds) of a stored matrix; not sound: potentials or masses that want a closer look."""
     finite, massless = scan_potentials(f, a)
@@ -153,7 +150,7 @@ def bounds_matrix(c, f, rows, cols, mass, a, b):
     return finite and not massless, g, bounds(cost, f, g, rows, cols, mass, a, b)
 
 
-@_inline
+@compiled(inline="always")
 def _difference(a, b):
     """(sum b, |sum a - sum b| relative to it), the difference compensated."""
     total = 0.0
@@ -169,7 +166,7 @@ def _difference(a, b):
     return total, abs(difference + low) / total
 
 
-@_inline
+@compiled(inline="always")
 def _mass_slack(off_a, off_b, f, g, b, mismatch):
     """(sum |a - P 1| |f - c| + sum |b - P^T 1| |g + c|, sum of the residuals, largest residual).
 
@@ -200,7 +197,7 @@ def _mass_slack(off_a, off_b, f, g, b, mismatch):
     return slack, off, error
 
 
-@_jit
+@compiled
 def northwest(a, b):
     """The north-west corner coupling of two mass vectors: (rows, cols, mass), at most n + m - 1 arcs.
 

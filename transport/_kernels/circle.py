@@ -6,22 +6,21 @@ import math
 from types import ModuleType
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.univariate import _add, _power, sorted_atoms
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 _UNITS = 1 << 60  # a probability is this many indivisible parts; weights are known to 2^-53 of it
 
 
-@_jit
+@compiled(error_model="numpy")
 def _gap(x, y, lap, period):
     """|x - y - lap period|, rounded once where it is small."""
     d, error = _add(x, -y)
     return abs((d - lap * period) + error)
 
 
-@_jit
+@compiled(error_model="numpy")
 def _start(b, units, shift):
     """The atom of y that holds mass position -shift, its lap, and how much of it is left."""
     lap = -1 if shift > 0 else 0
@@ -39,7 +38,7 @@ def _start(b, units, shift):
     return j, lap, b[j] - position
 
 
-@_jit
+@compiled(error_model="numpy")
 def _slope(x, y, a, b, units, shift, period, p, scale):
     """Right derivative of the cost in ``shift``, which moves the masses of y forward; p < 0: largest gap.
 
@@ -76,7 +75,7 @@ def _slope(x, y, a, b, units, shift, period, p, scale):
             return slope + low
 
 
-@_jit
+@compiled(error_model="numpy")
 def _cost(x, y, a, b, units, shift, period, p, scale):
     """Mean of (scale gap)^p for this shift; p < 0: the largest gap."""
     i = 0
@@ -106,7 +105,7 @@ def _cost(x, y, a, b, units, shift, period, p, scale):
             v = b[j]
 
 
-@_jit
+@compiled(error_model="numpy")
 def _best_shift(x, y, a, b, units, period, p):
     low, high = -2 * units, 2 * units
     while low < high:  # the cost is convex in the shift: its right derivative changes sign once

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.circle import _gap, _start
 from transport._kernels.line import _cost, _sum
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True)
 
-
-@_jit
+@compiled
 def _coincidence(a, b, units, shift):
     """(i, j, lap of j) of the first source and sink that begin at the same mass position; i < 0: none."""
     i = 0
@@ -36,7 +34,7 @@ def _coincidence(a, b, units, shift):
     return -1, j, lap
 
 
-@_jit
+@compiled
 def once_around(x, y, a, b, units, shift, period, power):
     """(parent, f, g): the shifted monotone coupling as a forest, and potentials tight on it.
 

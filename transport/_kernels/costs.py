@@ -9,12 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.vector import fmin, least_difference
-from transport.internal import run_chunks
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled, run_chunks
 
 CHUNK_ENTRIES = 1 << 20
 CHUNK = 256  # entries of a row that stay in the nearest cache from coordinate to coordinate
@@ -35,7 +32,7 @@ def _in_chunks(kernel: Callable[[int, int], Any], n: int, m: int) -> list[Any]:
     return parts
 
 
-@_jit
+@compiled
 def scan_rows(c, start, stop):
     """`scan_costs` of rows start:stop."""
     largest = 0.0
@@ -69,7 +66,7 @@ def scan_costs(c: np.ndarray) -> tuple[float, bool, int]:
     return max(p[0] for p in parts), any(p[1] for p in parts), bad
 
 
-@_jit
+@compiled
 def lower_rows(c, f, start, stop, g):
     """g_j = min(g_j, min c_ij - f_i over rows start:stop); four rows at a time: g is read once for them."""
     m = c.shape[1]
@@ -89,7 +86,7 @@ def lower_rows(c, f, start, stop, g):
             g[j] = fmin(g[j], c[i, j] - f0)
 
 
-@_jit
+@compiled
 def lower_at(out, at, value):
     """out[at] = min(out[at], value), arc by arc: ten times `numpy.minimum.at`."""
     for k in range(len(at)):
@@ -97,7 +94,7 @@ def lower_at(out, at, value):
             out[at[k]] = value[k]
 
 
-@_jit
+@compiled
 def c_transform_rows(c, f, start, stop):
     """`c_transform_matrix` of rows start:stop."""
     g = np.empty(c.shape[1])
@@ -115,7 +112,7 @@ def c_transform_matrix(c: np.ndarray, f: np.ndarray) -> np.ndarray:
     return np.minimum.reduce([g, *others]) if others else g
 
 
-@_jit
+@compiled
 def row_transform_matrix(c, g, rows):
     """f_i = min_j c_ij - g_j for the given rows, before rounding down; shape (k,)."""
     out = np.empty(rows.shape[0])
@@ -124,7 +121,7 @@ def row_transform_matrix(c, g, rows):
     return out
 
 
-@njit(nogil=True, inline="always")
+@compiled(inline="always")
 def raised(s, p):
     """s^p, s >= 0, without the price of a general power where a few roots and products do."""
     if p == 0.5:
@@ -143,7 +140,7 @@ def raised(s, p):
     return s**p
 
 
-@_jit
+@compiled
 def pair_cost(x, y, i, j, metric, power):
     """d(x_i, y_j)^power, any metric; all kernels do these operations in this order."""
     d = x.shape[1]
@@ -166,7 +163,7 @@ def pair_cost(x, y, i, j, metric, power):
     return s if power == 1.0 else raised(s, power)
 
 
-@_jit
+@compiled
 def _squares(x, y, rows, cols, out):
     """|x[rows] - y[cols]|^2, four at a time: their sums need not wait for each other."""
     dim = x.shape[1]
@@ -204,7 +201,7 @@ def _squares(x, y, rows, cols, out):
         k += 1
 
 
-@_jit
+@compiled
 def entries_points(x, y, metric, power, rows, cols):
     """d(x[rows], y[cols])^power, shape (k,); metric 0 Euclidean, 1 cityblock, 2 Chebyshev."""
     out = np.empty(rows.shape[0])
@@ -222,7 +219,7 @@ def entries_points(x, y, metric, power, rows, cols):
     return out
 
 
-@_jit
+@compiled
 def row_costs(x, i, yt, j0, size, metric, power, out):
     """out[:size] = d(x_i, y_j)^power, j = j0 .., in vector passes; ``yt`` is (d, m).
 
@@ -272,7 +269,7 @@ def row_costs(x, i, yt, j0, size, metric, power, out):
     _raise(out, size, 0.5 * power if metric == 0 else power)
 
 
-@_jit
+@compiled
 def _raise(out, size, p):
     """out[:size] ** p, as `raised`, one loop a case."""
     if p == 1.0:
@@ -302,7 +299,7 @@ def _raise(out, size, p):
             out[t] = out[t] ** p
 
 
-@_jit
+@compiled
 def block_rows(x, yt, metric, power, start, stop, out):
     """Rows start:stop of the cost matrix ``out``."""
     m = yt.shape[1]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from transport.internal import run_chunks
+from transport.internal import compiled, run_chunks
 
 _CHUNK = 256  # points a task handles
 
 # Sums of squares may be reordered (SIMD); no infinity or NaN reaches this kernel.
-_fast = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 
-@_fast
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def _scan(x, y, h, order, start, stop, value, index):
     d = x.shape[1]
     for i in range(start, stop):

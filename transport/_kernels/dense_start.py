@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.vector import least_difference, place_of
-
-_jit = njit(cache=True, nogil=True)
-_inline = njit(cache=True, nogil=True, inline="always")
+from transport.internal import compiled
 
 SHORT = 32  # columns a row, and
 FEW = 8  # rows, for which columns are served in turn
 LOOKS = 8  # at rows, per node
 
 
-@_jit
+@compiled
 def _send(i, j, left_a, left_b, rows, cols, flows, count):
     """Arc ``count``: all that i has left and j takes."""
     moved = min(left_a[i], left_b[j])
@@ -26,7 +23,7 @@ def _send(i, j, left_a, left_b, rows, cols, flows, count):
     left_b[j] -= moved
 
 
-@_inline
+@compiled(inline="always")
 def _column_by_column(w, left_a, left_b, rows, cols, flows):
     """Every column takes from its cheapest open rows: few rows would look again at each that closes."""
     n, m = w.shape
@@ -46,7 +43,7 @@ def _column_by_column(w, left_a, left_b, rows, cols, flows):
     return count
 
 
-@_inline
+@compiled(inline="always")
 def cheapest_first(w, a, b, rows, cols, flows):
     """Ship along the cheapest open arc of the matrix until nothing is left; returns the number of arcs.
 
@@ -95,7 +92,7 @@ def cheapest_first(w, a, b, rows, cols, flows):
             shut[j] = -np.inf
 
 
-@_jit
+@compiled
 def greedy(w, a, b):
     """(rows, cols, flows) of `cheapest_first`."""
     size = len(a) + len(b)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
+
 TIE = 2.0**-48  # of a group's mass: what rounding may leave between a member and a flow that end together
 
 
-@_jit
+@compiled
 def share_out(starts, members, mass, first, flow):
     """North-west rule in every group: (arc, member, flow).
 
@@ -56,7 +56,7 @@ def share_out(starts, members, mass, first, flow):
     return out_arc[:used].copy(), out_member[:used].copy(), out_flow[:used].copy()
 
 
-@_jit
+@compiled
 def forest_parents(n, m, rows, cols):
     """``parent`` as `simplex_pool.peel` takes it, of the forest with arcs (rows, cols)."""
     size = n + m

@@ -7,15 +7,13 @@ microseconds, and no ties, no dimension and no norm can slow it down.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import CHUNK, row_costs
 from transport._kernels.vector import fmin
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True)
 
-
-@_jit
+@compiled
 def _lowest(value, v, j0, size):
     low = np.inf
     for t in range(size):
@@ -24,7 +22,7 @@ def _lowest(value, v, j0, size):
     return low
 
 
-@_jit
+@compiled
 def search(x, start, stop, limit, yt, v, metric, power, cols, vals, counts, floor):
     """Rows start:stop of cols, vals, counts and floor, as `kd_query`'s search; returns the evaluations."""
     m = yt.shape[1]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.tree_metric import _below
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True)
 
-
-@_jit
+@compiled
 def lowest_on_grid(high, lengths, steps):
     """min_i d(cell, i) + high[i] for every cell of a grid with ``lengths`` cells an axis, or a little less.
 

@@ -7,15 +7,15 @@ Every kernel below works on one subtree, so that subtrees can run on several thr
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
+
 RIDGE = 1e-8  # of the trace; keeps flat nodes solvable
 COLLINEAR = 1e-26  # of the trace: squared distances from a line that are but rounding
 ROUNDED = (4.0 * 2.0**-52) ** 2  # of squared coordinates: likewise
 
 
-@_jit
+@compiled
 def _swap(p, order, i, j):
     for q in range(p.shape[1]):
         t = p[i, q]
@@ -26,7 +26,7 @@ def _swap(p, order, i, j):
     order[j] = t2
 
 
-@_jit
+@compiled
 def _select(p, order, start, stop, mid, axis):
     """Partial sort: entries before ``mid`` are <= those from ``mid`` on, along ``axis`` (Hoare's FIND)."""
     lo = start
@@ -56,7 +56,7 @@ def _select(p, order, start, stop, mid, axis):
             return
 
 
-@_jit
+@compiled
 def split(p, order, n, top, first, last):
     """Sort the depths ``first``..``last - 1`` below node ``top``; ``p`` and ``order`` move together."""
     dim = p.shape[1]
@@ -87,7 +87,7 @@ def split(p, order, n, top, first, last):
                 _select(p, order, start, stop, mid, axis)
 
 
-@_jit
+@compiled
 def geometry(p, depth, tops, nodes, normal):
     """Centre, box and normal matrix of every node from each of ``tops`` down to ``depth``.
 
@@ -112,7 +112,7 @@ def geometry(p, depth, tops, nodes, normal):
                 _node_geometry(p, start, stop, nodes[count + k], normal[count + k], gram)
 
 
-@_jit
+@compiled
 def _node_geometry(p, start, stop, node, factor, gram):
     dim = p.shape[1]
     size = stop - start
@@ -157,7 +157,7 @@ def _node_geometry(p, start, stop, node, factor, gram):
             t += 1
 
 
-@_jit
+@compiled
 def _collinear(p, start, stop, node, gram, trace, factor):
     """Whether the node's points lie on a line to rounding; if so its direction is in factor[1:dim + 1]."""
     dim = p.shape[1]
@@ -188,7 +188,7 @@ def _collinear(p, start, stop, node, gram, trace, factor):
     return True
 
 
-@_jit
+@compiled
 def fit(p, v, metric, depth, tops, only, nodes, normal):
     """Least-squares gradient h of ``v`` in each node, and beta >= max(v - h . (y - centre)).
 
@@ -213,7 +213,7 @@ def fit(p, v, metric, depth, tops, only, nodes, normal):
                 _node_fit(p, v, metric, start, stop, nodes[z], normal[z], h, r)
 
 
-@_jit
+@compiled
 def _solve_factored(factor, h):
     """h <- (L L^T)^-1 h for a lower triangle stored row by row."""
     dim = len(h)
@@ -230,7 +230,7 @@ def _solve_factored(factor, h):
         h[q] /= factor[q * (q + 1) // 2 + q]
 
 
-@_jit
+@compiled
 def _along(slope, factor, metric, h):
     """h with h . u = slope for the direction u = factor[1:], parallel to a gradient of ``metric`` at u."""
     dim = len(h)
@@ -250,7 +250,7 @@ def _along(slope, factor, metric, h):
             h[q] = slope / u if q == longest else 0.0
 
 
-@_jit
+@compiled
 def _node_fit(p, v, metric, start, stop, node, factor, h, r):
     dim = p.shape[1]
     h[:] = 0.0

@@ -26,21 +26,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import pair_cost, raised
+from transport.internal import compiled
 
 SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
-_jit = njit(cache=True, nogil=True)
-_inline = njit(nogil=True)
-_here = njit(
-    nogil=True, inline="always"
-)  # in the caller's code, where the branches not taken are not compiled
 _U = 2.0**-53
 _TIE = 64.0 * _U
 
 
-@_inline
+@compiled
 def _base(x, y, i, j, dim, metric):
     """The norm |x_i - y_j| (squared for metric 0), operation for operation as `costs.pair_cost`."""
     s = 0.0
@@ -57,7 +52,7 @@ def _base(x, y, i, j, dim, metric):
     return s
 
 
-@_here
+@compiled(inline="always")
 def _cost(x, y, i, j, dim, kind, metric, power):
     if kind == SQUARED:
         return _base(x, y, i, j, dim, 0)
@@ -71,7 +66,7 @@ def _cost(x, y, i, j, dim, kind, metric, power):
     return s if power == 1.0 else raised(s, power)
 
 
-@_jit
+@compiled
 def cheapest(x, y, g, indptr, col, first, last, f, metric, power):
     """f_i = min over the arcs e of row i of c(x_i, y_col[e]) - g_col[e], for rows first:last."""
     for i in range(first, last):
@@ -82,7 +77,7 @@ def cheapest(x, y, g, indptr, col, first, last, f, metric, power):
         f[i] = low
 
 
-@_inline
+@compiled
 def _bound_squared(x, i, nodes, z, dim):
     b = 0.0
     size = 0.0
@@ -97,14 +92,14 @@ def _bound_squared(x, i, nodes, z, dim):
     return b - nodes[z, 4 * dim] - (dim + 9.0) * _U * size
 
 
-@_inline
+@compiled
 def _kinked(w, t, lo, kink, hi, h):
     """min over lo <= dy <= hi of w |t - dy| - h dy: convex, so at an end or at the kink."""
     low = min(w * abs(t - lo) - h * lo, w * abs(t - hi) - h * hi)
     return min(low, w * abs(t - kink) - h * kink)
 
 
-@_inline
+@compiled
 def _bound_linear(x, i, nodes, z, dim, metric, slope, s0):
     """min over the box of slope s(y) - h . dy - beta; ``s0`` is s at the centre."""
     b = slope * s0
@@ -145,7 +140,7 @@ def _bound_linear(x, i, nodes, z, dim, metric, slope, s0):
     return b - nodes[z, 4 * dim] - (2.0 * dim + 10.0) * _U * size
 
 
-@_inline
+@compiled
 def _bound_other(x, i, nodes, z, dim, metric, power):
     """Tangent or chord of s^p, or the distance to the box against max v, whichever is better."""
     near = 0.0
@@ -191,7 +186,7 @@ def _bound_other(x, i, nodes, z, dim, metric, power):
     return max(plain, linear - rounding * (tangent + low + slope * (centre + near)))
 
 
-@_here
+@compiled(inline="always")
 def _bound(x, i, nodes, z, dim, kind, metric, power):
     if kind == SQUARED:
         return _bound_squared(x, i, nodes, z, dim)
@@ -213,7 +208,7 @@ def _bound(x, i, nodes, z, dim, kind, metric, power):
 
 @cache
 def _make(fixed_dim: int, kind: int) -> Callable[..., int]:
-    @_jit
+    @compiled
     def search(x, start, stop, limit, y, v, nodes, depth, metric, power, cols, vals, counts, floor):
         """Fill rows start:stop of cols, vals (ascending), counts and floor; returns the evaluations done.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
+
 _MAX = 512  # vertices of one clipped cell
 
 
-@_jit
+@compiled
 def _clip(px, py, label, n, a, b, c, tag, qx, qy, qlabel):
     """Keep a·x + b·y <= c of the polygon; the new edge is labelled ``tag``. label[k]: edge k -> k+1."""
     m = 0
@@ -35,7 +35,7 @@ def _clip(px, py, label, n, a, b, c, tag, qx, qy, qlabel):
     return m
 
 
-@_jit
+@compiled
 def _moments(px, py, n, cx, cy):
     """Area of the polygon and its integral of |x - c|²."""
     area, second = 0.0, 0.0
@@ -54,7 +54,7 @@ def _moments(px, py, n, cx, cy):
     return area, second
 
 
-@_jit
+@compiled
 def _facet(x0, y0, x1, y1, rho, left, low, wx, wy):
     """Integral of the pixel density along a segment."""
     rows, cols = rho.shape
@@ -95,7 +95,7 @@ def _facet(x0, y0, x1, y1, rho, left, low, wx, wy):
     return total * length
 
 
-@_jit
+@compiled
 def cells(y, g, indptr, neighbours, rho, left, low, wx, wy, mass, cost, facet):
     """Masses (n,), costs ∫|x - y_j|²ρ (n,) and facet masses (len(neighbours),) of the Laguerre cells.
 
@@ -141,7 +141,7 @@ def cells(y, g, indptr, neighbours, rho, left, low, wx, wy, mass, cost, facet):
     return -1
 
 
-@_jit
+@compiled
 def _integrate(px, py, n, cx, cy, rho, left, low, wx, wy, buf, tags, free):
     """Mass and ∫|x - c|²ρ of a polygon over the pixels it meets."""
     rows, cols = rho.shape

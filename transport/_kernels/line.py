@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 
-@_jit
+@compiled
 def _sum(ah, al, bh, bl):
     """Double-double sum (Dekker 1971)."""
     s = ah + bh
@@ -20,7 +19,7 @@ def _sum(ah, al, bh, bl):
     return h, e - (h - s)
 
 
-@_jit
+@compiled
 def _cost(s, power):
     s = abs(s)
     if power == 1.0:
@@ -30,7 +29,7 @@ def _cost(s, power):
     return math.pow(s, power)
 
 
-@_jit
+@compiled
 def staircase(x, y, a, b, power):
     """North-west corner coupling of sorted points with masses a, b > 0.
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.certificate import scan_masses
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 EPS = 2.0**-52
 
 
-@_jit
+@compiled
 def _uniform(w):
     same = True
     for v in w:
@@ -22,7 +20,7 @@ def _uniform(w):
     return same
 
 
-@_jit
+@compiled
 def _units(w, shift):
     out = np.empty(len(w), np.int64)
     for i in range(len(w)):
@@ -30,7 +28,7 @@ def _units(w, shift):
     return out
 
 
-@_jit
+@compiled
 def integer_masses(a, b):
     """Positive masses in units of about 2^-60 of the total; see `transport._solver.masses`."""
     n = len(a)
@@ -59,7 +57,7 @@ def integer_masses(a, b):
     return left, right
 
 
-@_jit
+@compiled
 def balanced(a, b):
     """(whether masses are positive and their totals equal to rounding, b rescaled to the total of a)."""
     low_a, total_a = scan_masses(a)

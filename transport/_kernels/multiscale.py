@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import pair_cost
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True)
 
-
-@_jit
+@compiled
 def aggregate(p, w, count):
     """Cluster k = points n k / count .. n (k + 1) / count: weighted centroids and total masses."""
     n, dim = p.shape
@@ -32,7 +30,7 @@ def aggregate(p, w, count):
     return centre, mass
 
 
-@_jit
+@compiled
 def _by_node(nodes, count):
     """CSR of arcs by node: (start, arc ids)."""
     start = np.zeros(count + 1, np.int64)
@@ -48,7 +46,7 @@ def _by_node(nodes, count):
     return start, ids
 
 
-@_jit
+@compiled
 def ascending_few(key, order, size):
     """order[:size] sorts key[:size]: insertion for the usual handful, Shell's sort (1959) beyond.
 
@@ -71,7 +69,7 @@ def ascending_few(key, order, size):
         gap //= 3
 
 
-@_jit
+@compiled
 def split_sources(rows, cols, flow, x, w, yc, f, g, metric, power):
     """Coarse arcs (I, J) -> arcs (i, J) from the children i of I; support a forest, flows positive.
 
@@ -128,7 +126,7 @@ def split_sources(rows, cols, flow, x, w, yc, f, g, metric, power):
     return out_i[:used], out_j[:used], out_f[:used]
 
 
-@_jit
+@compiled
 def split_sinks(rows, cols, flow, x, y, w, coarse, f, g, metric, power):
     """Arcs (i, J) -> arcs (i, j) to the children j of J, the smallest reduced costs first."""
     m = y.shape[0]

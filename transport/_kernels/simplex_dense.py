@@ -7,7 +7,6 @@ pool's arcs of eight rows. The tree and its pivot are those of `simplex_tree`, w
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import lower_rows, scan_rows
 from transport._kernels.dense_start import cheapest_first
@@ -16,9 +15,7 @@ from transport._kernels.simplex_pool import peel
 from transport._kernels.simplex_tree import EPS8, MOVED, ROW, _pivot
 from transport._kernels.simplex_tree import PIVOTS as PIVOTS
 from transport._kernels.vector import least_difference, place_of
-
-_jit = njit(cache=True, nogil=True)
-_inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
+from transport.internal import compiled
 
 BLOCK = 48  # entries looked at before a pivot, in whole rows
 PASSES = 8
@@ -30,7 +27,7 @@ LOUD = 2.0**11  # as in `_solver.columns`
 OPTIMAL, LIMIT, UNFIT, COARSE, THIN = range(5)
 
 
-@_inline
+@compiled(inline="always")
 def reduce_costs(c, f, g, w):
     """Row minima f of c - g, then column minima g of c - f, and w = c - f - g.
 
@@ -54,7 +51,7 @@ def reduce_costs(c, f, g, w):
     return True
 
 
-@_inline
+@compiled(inline="always")
 def hang(w, rows, cols, flows, tree):
     """The forest as a tree in preorder; each component hangs from a source by an arc of flow and cost 0."""
     src, parent, depth, thread, rthread, flow, pcost, pi = tree
@@ -105,7 +102,7 @@ def hang(w, rows, cols, flows, tree):
     rthread[root] = last
 
 
-@_jit
+@compiled
 def price(w, pi, i):
     """(reduced cost, column) of the best arc of row i; column -1 if none is below rounding."""
     n, m = w.shape
@@ -128,7 +125,7 @@ def price(w, pi, i):
     return best, at
 
 
-@_inline
+@compiled(inline="always")
 def refresh(tree):
     """Potentials anew from the costs of the tree's arcs."""
     src, parent, _, thread, _, _, pcost, pi = tree
@@ -140,7 +137,7 @@ def refresh(tree):
         v = thread[v]
 
 
-@_inline
+@compiled(inline="always")
 def _run(w, tree, cursor, limit, enough):
     """Pivot on the best arc of the next rows until none is left; the code it ended with.
 
@@ -196,20 +193,20 @@ def _run(w, tree, cursor, limit, enough):
         fresh = False
 
 
-@_jit
+@compiled
 def run(w, tree, cursor, limit, enough):
     """`_run`, for those who have a tree."""
     return _run(w, tree, cursor, limit, enough)
 
 
-@_inline
+@compiled(inline="always")
 def ordinary(c):
     """Costs are numbers or +inf, and sums of them neither overflow nor underflow."""
     largest, _, bad = scan_rows(c, 0, len(c))
     return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest < 2.0**401)  # as in `_matrix_oracle`
 
 
-@_inline
+@compiled(inline="always")
 def fits(w, rows, cols, flows, a, proportion):
     """Everything is shipped, and no cost used is out of proportion to the lower quarter of them."""
     left = np.int64(0)
@@ -229,7 +226,7 @@ def fits(w, rows, cols, flows, a, proportion):
     return left == 0 and 4 * dwarfed <= usual
 
 
-@_inline
+@compiled(inline="always")
 def ties(w, rows, cols, f, g):
     """Whether three in four of the costs used are but the rounding of the potentials."""
     scale = 0.0
@@ -243,7 +240,7 @@ def ties(w, rows, cols, f, g):
     return 4 * count > 3 * len(rows)
 
 
-@_inline
+@compiled(inline="always")
 def loudness(f, g, a, b):
     """Sum of mass |f| and |g|."""
     out = 0.0
@@ -254,7 +251,7 @@ def loudness(f, g, a, b):
     return out
 
 
-@_inline
+@compiled(inline="always")
 def loud(c, rows, cols, mass, spread):
     """Whether the potentials are so much larger than the costs of the plan that these lose digits."""
     size = 0.0
@@ -263,7 +260,7 @@ def loud(c, rows, cols, mass, spread):
     return spread > LOUD * size
 
 
-@_jit
+@compiled
 def solve(c, a, b, g, limit, proportion, warm):
     """(code, pivots, rows, cols, mass, f, g): optimal transport of positive masses a, b for the matrix c.
 
@@ -295,7 +292,7 @@ def solve(c, a, b, g, limit, proportion, warm):
     return code, pivots, rows[:count], cols[:count], mass[:count], f, g
 
 
-@_jit
+@compiled
 def ship(c, a, b, g, limit, proportion, warm):
     """(code, pivots, parent, flow, f, g, spread): the same for integer masses; no tree after some UNFIT.
 

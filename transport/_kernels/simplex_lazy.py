@@ -13,9 +13,8 @@ parts of the tree, `simplex_tour` keeps current potentials beside it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 EPS8 = 8 * 2.0**-52
 BIG = np.int64(1 << 62)
@@ -24,7 +23,7 @@ PLACE_BITS = 24  # a stamp is epoch << 24 | place on the path
 PIVOTS, DEGENERATE, NODES = range(3)  # what `attempt` adds to ``out``; NODES: on all cycles
 
 
-@_jit
+@compiled
 def sweep_potentials(src, parent, pcost, pi, mark, epoch, start, stop, stack):
     """Potentials of slots start:stop (and of their ancestors), by climbing to what is known."""
     stamp = epoch << PLACE_BITS
@@ -44,7 +43,7 @@ def sweep_potentials(src, parent, pcost, pi, mark, epoch, start, stop, stack):
             mark[u] = stamp
 
 
-@_jit
+@compiled
 def candidates(pool, slot, pi, rows, window, found, count):
     """The most violated arc of each source in ``rows`` to the slots window[0]:window[1].
 
@@ -78,7 +77,7 @@ def candidates(pool, slot, pi, rows, window, found, count):
     return count
 
 
-@_jit
+@compiled
 def best_per_sink(found, count, best, keep):
     """Indices of the candidates that are their sink's best (the first of equals); how many. best: zeros."""
     _, head, _, value = found
@@ -97,7 +96,7 @@ def best_per_sink(found, count, best, keep):
     return kept
 
 
-@_jit
+@compiled
 def climb(i, j, c, tree, root, mark, epoch, buffers):
     """The cycle of the arc i -> j of cost c: (nodes below the join on i's path, on j's, places of the
     blocking arcs on both or -1, reduced cost, largest sum on the way). ``epoch`` and the next are new."""
@@ -170,7 +169,7 @@ def climb(i, j, c, tree, root, mark, epoch, buffers):
     return ka, kb, la, lb, rc, big
 
 
-@_jit
+@compiled
 def push(cycle, tree, paths):
     """Send what fits round the cycle: (amount, whether an arc on j's path leaves)."""
     ka, kb, la, lb, _, _ = cycle
@@ -189,7 +188,7 @@ def push(cycle, tree, paths):
     return delta, db <= da
 
 
-@_jit
+@compiled
 def hang(up, stem, count, delta, c, tree):
     """Hang the tree of stem[count - 1] from ``up`` by stem[0], with an arc of flow delta and cost c."""
     _, parent, flow, pcost = tree
@@ -205,7 +204,7 @@ def hang(up, stem, count, delta, c, tree):
         c = ocost
 
 
-@_jit
+@compiled
 def turn(i, j, c, cycle, tree, paths, out):
     """Enter the arc i -> j of cost c; adds to ``out``.
 
@@ -222,7 +221,7 @@ def turn(i, j, c, cycle, tree, paths, out):
     return paths[0], la + 1, j, -rc
 
 
-@_jit
+@compiled
 def attempt(arcs, tree, root, mark, epoch, buffers, out):
     """Try arcs = (tails, heads, costs) one after the other; adds to ``out``; the epoch.
 

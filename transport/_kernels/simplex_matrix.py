@@ -9,19 +9,17 @@ block minima. +inf entries and potentials of -inf are fine.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import lower_rows
 from transport._kernels.vector import fmin, least_difference
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 BLOCK = 32  # columns of a row
 PANEL = 16  # rows of a column
 EPS8 = 8 * 2.0**-52
 
 
-@_jit
+@compiled
 def _least_four(x0, x1, x2, x3, g):
     low0 = np.inf
     low1 = np.inf
@@ -36,7 +34,7 @@ def _least_four(x0, x1, x2, x3, g):
     return low0, low1, low2, low3
 
 
-@_jit
+@compiled
 def _block_minima(c, g, i, stop, low):
     """low[r, b] = min c_ij - g_j over block b of row i + r; for 4 rows, or 1 near ``stop``: returns which."""
     rows = 4 if i + 4 <= stop else 1
@@ -52,7 +50,7 @@ def _block_minima(c, g, i, stop, low):
     return rows
 
 
-@_jit
+@compiled
 def insert(vals, items, count, value, item):
     """Into the ascending vals[:count], behind its equals; drops the last if full. Returns the new count."""
     q = count
@@ -69,7 +67,7 @@ def insert(vals, items, count, value, item):
     return count
 
 
-@_jit
+@compiled
 def nearest_in_rows(c, g, start, stop, cols, vals):
     """For rows start:stop the k smallest c_ij - g_j, ascending; k = cols.shape[1], absent: vals = inf."""
     m = c.shape[1]
@@ -101,7 +99,7 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
             i += 1
 
 
-@_jit
+@compiled
 def panel_minima(c, f, start, stop, low):
     """low[p, j] = min c_ij - f_i over the rows i of panel p, for panels start:stop."""
     low[start:stop] = np.inf
@@ -109,7 +107,7 @@ def panel_minima(c, f, start, stop, low):
         lower_rows(c, f, p * PANEL, min(c.shape[0], (p + 1) * PANEL), low[p])
 
 
-@_jit
+@compiled
 def nearest_in_cols(c, f, low, start, stop, rows, vals):
     """For columns start:stop the k smallest c_ij - f_i, ascending; ``low`` from `panel_minima`."""
     n = c.shape[0]
@@ -142,7 +140,7 @@ def nearest_in_cols(c, f, low, start, stop, rows, vals):
                     last[q] = vals[j, k - 1]
 
 
-@_jit
+@compiled
 def price_rows(c, f, g, start, stop, cols, count):
     """Rows start:stop: the p = cols.shape[1] most violated arcs, c_ij - f_i - g_j < -tolerance of the arc."""
     m = c.shape[1]
@@ -169,7 +167,7 @@ def price_rows(c, f, g, start, stop, cols, count):
             i += 1
 
 
-@_jit
+@compiled
 def crossing(c, f, g, sources, sinks, limit, start, stop, cols, count):
     """Rows start:stop among ``sources``: the p cheapest finite c_ij - f_i - g_j <= limit into ``sinks``."""
     m = c.shape[1]

@@ -11,7 +11,6 @@ Same nodes, artificial root and rules as `simplex_lazy`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.multiscale import ascending_few
 from transport._kernels.simplex_lazy import (
@@ -25,14 +24,13 @@ from transport._kernels.simplex_lazy import (
 from transport._kernels.simplex_pool import ascending
 from transport._kernels.simplex_tour import attempt_current, heights, open_tour, renew
 from transport._kernels.simplex_tree import children_first, move_slots
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 FEW = 200  # candidates: a radix sort has 6000 bins to sum
 EPOCH, DONE, OPENED = range(3, 6)  # further entries of ``out``
 
 
-@_jit
+@compiled
 def cut(tree, slot, target):
     """Renumber the slots so that pieces of about ``target`` nodes are contiguous, in preorder.
 
@@ -88,7 +86,7 @@ def cut(tree, slot, target):
     return start
 
 
-@_jit
+@compiled
 def _worst_first(window, rows, pool, slot, pi, work, limit):
     """(tails, heads, costs) of at most ``limit`` candidates, one a source and one a sink."""
     found, best, keep, _ = work
@@ -107,7 +105,7 @@ def _worst_first(window, rows, pool, slot, pi, work, limit):
     return tails[order], heads[order], costs[order]
 
 
-@_jit
+@compiled
 def settle(window, rows, pool, tree, slot, mark, work, buffers, out, limit, budget):
     """Sweeps over the piece in slots window[0]:window[1] until it is optimal, or ``limit`` tries are over.
 
@@ -133,7 +131,7 @@ def settle(window, rows, pool, tree, slot, mark, work, buffers, out, limit, budg
     out[EPOCH] = epoch
 
 
-@_jit
+@compiled
 def settle_current(window, rows, pool, tree, slot, mark, work, buffers, now, tour, out, limit, budget):
     """`settle` for a large piece, with a ``tour`` = (places, spare, runs, offset, first, state).
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.simplex_tree import children_first
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True)
 
-
-@_jit
+@compiled
 def build_pool(n, m, rows, cols):
     """CSR (indptr, col) of the distinct arcs, in order of first appearance within each row."""
     start = np.zeros(n + 1, np.int64)
@@ -37,7 +35,7 @@ def build_pool(n, m, rows, cols):
     return indptr, raw[:e].copy()
 
 
-@_jit
+@compiled
 def extend_pool(indptr, col, cost, rows, cols, costs):
     """The pool with new arcs appended to their rows (new ones only: not checked for duplicates)."""
     n = len(indptr) - 1
@@ -66,7 +64,7 @@ def extend_pool(indptr, col, cost, rows, cols, costs):
     return start, col2, cost2
 
 
-@_jit
+@compiled
 def ascending(key):
     """A stable order of ``key`` by its leading 32 bits (20 of mantissa): radix sort, three passes of 11."""
     size = len(key)
@@ -94,7 +92,7 @@ def ascending(key):
     return order
 
 
-@_jit
+@compiled
 def greedy_flow(order, rows, cols, left_a, left_b):
     """Ship along a forest of the first arcs in ``order``, then along ``order`` itself.
 
@@ -179,7 +177,7 @@ def greedy_flow(order, rows, cols, left_a, left_b):
     return ids[:used].copy(), flows[:used].copy()
 
 
-@_jit
+@compiled
 def nearest_flow(block, sources, sinks, left_a, left_b):
     """Ship what is left, each source to its cheapest finite ``block`` entry among sinks still open.
 
@@ -220,7 +218,7 @@ def nearest_flow(block, sources, sinks, left_a, left_b):
     return rows[:used].copy(), cols[:used].copy(), flows[:used].copy()
 
 
-@_jit
+@compiled
 def _add(ah, al, bh, bl):
     """Double-double sum (Dekker 1971); relative error 2^-105 of |a| + |b|."""
     s = ah + bh
@@ -230,7 +228,7 @@ def _add(ah, al, bh, bl):
     return h, e - (h - s)
 
 
-@_jit
+@compiled
 def peel(n, parent, a, b):
     """Flows of a spanning forest from its leaves, in double-double; parent[v] = v's parent, root: len - 1.
 
@@ -268,7 +266,7 @@ def peel(n, parent, a, b):
     return flow
 
 
-@_jit
+@compiled
 def balanced_potentials(rows, cols, cost, a, b):
     """(f, g) with f_i + g_j = c on a forest of arcs, each tree at the height where its sum of mass |f|, |g|
     is least: its weighted median. Sums along paths are taken in double-double.
@@ -331,7 +329,7 @@ def balanced_potentials(rows, cols, cost, a, b):
     return -height[:n], height[n:].copy()
 
 
-@_jit
+@compiled
 def split_flow(c, by_rows, group, other, offset, flow, starts, members, mass):
     """Hand the flows of coarse nodes down to their members, cheapest first.
 

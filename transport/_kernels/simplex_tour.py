@@ -17,11 +17,9 @@ same 2^bits positions, where it is looked for), and its offset, the float in OFF
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.simplex_lazy import EPS8, NODES, climb, turn
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 ENTER, HOME, LEAVE = range(3)
 RUN_START, RUN_STOP, NEXT, BEFORE, LATER = range(5)  # columns of ``runs``, (k, 8) uint32
@@ -31,7 +29,7 @@ SPLITS = 8  # more runs after a pivot, at most
 _ONE = np.uint32(1)
 
 
-@_jit
+@compiled
 def tour_of(parent, first, last, root, tour):
     """Fill ``tour`` with the Euler tour of the slots first:last, in preorder, that hang from ``root``.
 
@@ -55,7 +53,7 @@ def tour_of(parent, first, last, root, tour):
         v = parent[v]
 
 
-@_jit
+@compiled
 def _restart(size, runs, offset, first, state):
     """One run for every 2^bits positions, and an empty one at the end."""
     bits = state[BITS]
@@ -78,7 +76,7 @@ def _restart(size, runs, offset, first, state):
     state[COUNT] = count + 1
 
 
-@_jit
+@compiled
 def open_tour(window, parent, places, spare, runs, offset, first, state):
     """The tour of a window just cut, and positions; no offsets."""
     tour, enter, home, leave = places
@@ -87,7 +85,7 @@ def open_tour(window, parent, places, spare, runs, offset, first, state):
     _relist(tour, spare, runs, enter, home, leave)
 
 
-@_jit
+@compiled
 def renew(pi, places, spare, runs, offset, first, state):
     """List the tour in its present order, in few runs, with the offsets in ``pi``."""
     tour, enter, home, leave = places
@@ -104,7 +102,7 @@ def renew(pi, places, spare, runs, offset, first, state):
     _restart(len(tour), runs, offset, first, state)
 
 
-@_jit
+@compiled
 def _relist(tour, new, runs, enter, home, leave):
     """Copy the tour into ``new`` in the order of the runs; positions of all nodes."""
     t = 0
@@ -125,7 +123,7 @@ def _relist(tour, new, runs, enter, home, leave):
         r = runs[r, NEXT]
 
 
-@_jit
+@compiled
 def run_at(position, bits, first, runs):
     """The run with this position."""
     r = first[position >> bits]
@@ -134,7 +132,7 @@ def run_at(position, bits, first, runs):
     return r
 
 
-@_jit
+@compiled
 def heights(pi, home, start, stop, runs, offset, first, state, out):
     """Current potentials of the nodes start:stop."""
     bits = state[BITS]
@@ -142,7 +140,7 @@ def heights(pi, home, start, stop, runs, offset, first, state, out):
         out[v] = pi[v] + offset[run_at(home[v], bits, first, runs), OFFSET]
 
 
-@_jit
+@compiled
 def _split(position, bits, first, runs, offset, count):
     """(run that starts at ``position``, number of runs)."""
     r = run_at(position, bits, first, runs)
@@ -163,7 +161,7 @@ def _split(position, bits, first, runs, offset, count):
     return d, np.uint32(count + _ONE)
 
 
-@_jit
+@compiled
 def _move(stem, count, up, shift, places, runs, offset, first, state):
     """Move the subtree that hung by stem[count - 1], and now hangs from ``up`` by stem[0], by ``shift``.
 
@@ -221,7 +219,7 @@ def _move(stem, count, up, shift, places, runs, offset, first, state):
         closes = o
 
 
-@_jit
+@compiled
 def attempt_current(arcs, tree, root, mark, epoch, buffers, out, pi, places, runs, offset, first, state):
     """`simplex_lazy.attempt` for arcs that may be stale: (epoch, how many were looked at).
 

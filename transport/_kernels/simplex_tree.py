@@ -20,9 +20,8 @@ critical path of every pointer chase (2x).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 EPS8 = 8 * 2.0**-52
 NONE = np.uint32(0xFFFFFFFF)
@@ -35,7 +34,7 @@ ROW, SINCE, PIVOTS, MOVED, DEGENERATE_RUN = range(5)
 OPTIMAL, SLICE, STALLED = range(3)
 
 
-@njit(cache=True, nogil=True, inline="never")
+@compiled(inline="never")
 def _pivot(i, j, c, src, parent, depth, thread, rthread, flow, pcost, pi, cursor):
     """Enter arc i -> j of cost c; returns the flow moved round the cycle."""
     d1 = BIG
@@ -155,7 +154,7 @@ def _pivot(i, j, c, src, parent, depth, thread, rthread, flow, pcost, pi, cursor
     return delta
 
 
-@_jit
+@compiled
 def children_first(parent):
     """All nodes but the root, the last one, in an order in which children come before their parents."""
     N = len(parent) - 1
@@ -177,7 +176,7 @@ def children_first(parent):
     return order
 
 
-@_jit
+@compiled
 def move_slots(new, src, parent, flow, pcost, slot):
     """Slot v becomes slot new[v]."""
     s2 = src.copy()
@@ -194,7 +193,7 @@ def move_slots(new, src, parent, flow, pcost, slot):
         slot[v] = new[slot[v]]
 
 
-@_jit
+@compiled
 def renumber(tree, slot):
     """Give every node its place in preorder as slot, and recompute the potentials from the arc costs."""
     src, parent, depth, thread, rthread, flow, pcost, pi = tree
@@ -220,7 +219,7 @@ def renumber(tree, slot):
     rthread[N] = N - 1
 
 
-@_jit
+@compiled
 def run(pool, tree, slot, cursor, block, limit, period):
     """Pivot until no arc of the pool has a negative reduced cost, or ``limit`` pivots are done.
 
@@ -290,7 +289,7 @@ def run(pool, tree, slot, cursor, block, limit, period):
     return code
 
 
-@_jit
+@compiled
 def plant(n, m, rows, cols, flows, costs, supply, deficit_cost):
     """A forest with positive flows as a strongly feasible tree; returns (tree, slot).
 

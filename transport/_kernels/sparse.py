@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
+
 EPS8 = 8 * 2.0**-52
 
 
-@_jit
+@compiled
 def _insert(vals, ids, count, r, e):
     """Put (r, e) into the ascending ``vals``, first come first where they tie; returns the new count."""
     k = vals.shape[0]
@@ -29,7 +29,7 @@ def _insert(vals, ids, count, r, e):
     return count
 
 
-@_jit
+@compiled
 def lower_columns(indptr, col, data, f, g):
     """g_j = min(g_j, c_ij - f_i) over the stored entries, in place."""
     for i in range(f.shape[0]):
@@ -37,7 +37,7 @@ def lower_columns(indptr, col, data, f, g):
             g[col[e]] = min(g[col[e]], data[e] - f[i])
 
 
-@_jit
+@compiled
 def lower_rows(indptr, col, data, g, rows):
     """min_j c_ij - g_j over the stored entries of the given rows, +inf where there is none."""
     out = np.full(rows.shape[0], np.inf)
@@ -47,7 +47,7 @@ def lower_rows(indptr, col, data, g, rows):
     return out
 
 
-@_jit
+@compiled
 def look_up(indptr, col, data, rows, cols):
     """c[rows, cols], +inf where nothing is stored; cheapest if the queries ascend within rows."""
     out = np.full(rows.shape[0], np.inf)
@@ -74,7 +74,7 @@ def look_up(indptr, col, data, rows, cols):
     return out
 
 
-@_jit
+@compiled
 def scatter(indptr, col, data, rows, place, out):
     """out[k, place[j]] = c[rows[k], j] for the stored entries of columns with place[j] >= 0."""
     for k in range(rows.shape[0]):
@@ -84,7 +84,7 @@ def scatter(indptr, col, data, rows, place, out):
                 out[k, j] = data[e]
 
 
-@_jit
+@compiled
 def nearest_in_rows(indptr, col, data, g, ids, vals):
     """The k = ids.shape[1] smallest c_ij - g_j of every row, ascending; returns how many there are."""
     n = ids.shape[0]
@@ -95,7 +95,7 @@ def nearest_in_rows(indptr, col, data, g, ids, vals):
     return count
 
 
-@_jit
+@compiled
 def nearest_in_cols(indptr, col, data, f, ids, vals):
     """The k = ids.shape[1] smallest c_ij - f_i of every column, ascending; returns how many there are."""
     count = np.zeros(ids.shape[0], np.int64)
@@ -106,7 +106,7 @@ def nearest_in_cols(indptr, col, data, f, ids, vals):
     return count
 
 
-@_jit
+@compiled
 def price_rows(indptr, col, data, f, g, start, stop, ids, count):
     """Rows start:stop: the p = ids.shape[1] most violated entries, c_ij - f_i - g_j < -tolerance."""
     vals = np.empty(ids.shape[1])
@@ -120,7 +120,7 @@ def price_rows(indptr, col, data, f, g, start, stop, ids, count):
         count[i] = k
 
 
-@_jit
+@compiled
 def crossing(indptr, col, data, f, g, sources, sinks, limit, start, stop, ids, count):
     """Rows start:stop among ``sources``: the p cheapest c_ij - f_i - g_j <= limit into ``sinks``."""
     vals = np.empty(ids.shape[1])

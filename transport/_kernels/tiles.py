@@ -16,15 +16,11 @@ of them: their own rounding counts too.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.costs import pair_cost, raised
 from transport._kernels.simplex_matrix import insert
 from transport._kernels.vector import fmin
-
-_jit = njit(cache=True, nogil=True)
-_inline = njit(cache=True, nogil=True, inline="always")  # used once: one compilation less
-_fused = njit(cache=True, nogil=True, fastmath={"contract"})
+from transport.internal import compiled
 
 EPS4 = 2.0**-50
 BLOCK = 64
@@ -45,7 +41,7 @@ def down(values: np.ndarray, dtype: type) -> np.ndarray:
     return np.nextafter(values.astype(dtype), dtype(-np.inf))
 
 
-@_jit
+@compiled
 def _least_square(tile, h):
     low = tile[0] + h[0]
     for j in range(1, len(h)):
@@ -53,13 +49,13 @@ def _least_square(tile, h):
     return low
 
 
-@_jit
+@compiled
 def _distance(t, h, xn, w):
     s = (h + xn) + t
     return np.sqrt(-fmin(-s, xn - xn)) - w
 
 
-@_jit
+@compiled
 def _least_distance(tile, h, xn, w):
     low = _distance(tile[0], h[0], xn, w[0])
     for j in range(1, len(h)):
@@ -67,7 +63,7 @@ def _least_distance(tile, h, xn, w):
     return low
 
 
-@_jit
+@compiled
 def _bound(t, h, xn, w, power):
     """The bound of one pair."""
     if power == 2.0:
@@ -77,7 +73,7 @@ def _bound(t, h, xn, w, power):
     return raised(max(float((h + xn) + t), 0.0), 0.5 * power) - float(w)
 
 
-@_inline
+@compiled(inline="always")
 def _row_minima(tile, h, xn, w, power, low):
     """low[b] = the least bound of block b of one row."""
     m = len(h)
@@ -94,7 +90,7 @@ def _row_minima(tile, h, xn, w, power, low):
                 low[b] = min(low[b], _bound(tile[j], h[j], xn, w[j], power))
 
 
-@_jit
+@compiled
 def _cut(limit, factor, shift, size, unit):
     """A bound from here on belongs to a cost of at least ``limit``; ``size``: of what ``shift`` sums up."""
     t = limit * factor
@@ -105,7 +101,7 @@ def _cut(limit, factor, shift, size, unit):
     return t + (8.0 * unit * abs(t) + slack)
 
 
-@_fused
+@compiled(fastmath={"contract"})
 def _four(t0, t1, t2, t3, y0, y1, y2, y3, left, i, q):
     """Rows i..i + 3 of the tile += left[i..i + 3, q..q + 3] times four rows of coordinates."""
     a0, a1, a2, a3 = left[i, q], left[i, q + 1], left[i, q + 2], left[i, q + 3]
@@ -123,7 +119,7 @@ def _four(t0, t1, t2, t3, y0, y1, y2, y3, left, i, q):
         t3[j] += (d0 * u0 + d1 * u1) + (d2 * u2 + d3 * u3)
 
 
-@_inline
+@compiled(inline="always")
 def product(left, right, i, tile):
     """tile = left[i:i + len(tile)] @ right; rows and coordinates come in fours (zeros at the end)."""
     m = right.shape[1]
@@ -140,7 +136,7 @@ def product(left, right, i, tile):
                 _four(t0, t1, t2, t3, y0, y1, y2, y3, left, i + r, q)
 
 
-@_jit
+@compiled
 def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor):
     """As `kd_query`'s search, ``rows`` (a multiple of 4) of start:stop at a time; the work done."""
     tile = np.empty((rows, right.shape[1]), right.dtype)
@@ -152,7 +148,7 @@ def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power,
     return work
 
 
-@_inline
+@compiled(inline="always")
 def sift(tile, base, start, stop, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor):
     """Rows start:stop of the tile, rows base + start.. of ``x``: as `kd_query`'s search; the work done.
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.line import _sum
+from transport.internal import compiled
 
-_jit = njit(cache=True, nogil=True)
 
-
-@_jit
+@compiled
 def top_down(parents):
     """Nodes in an order with parents first; those on or below a cycle are missing."""
     k = parents.shape[0]
@@ -39,7 +37,7 @@ def top_down(parents):
     return order[:t].copy()
 
 
-@_jit
+@compiled
 def heavy_paths(parents, lengths, order):
     """(head, level, depth, rest): top of each node's heavy path; edges and length to the root."""
     k = parents.shape[0]
@@ -66,7 +64,7 @@ def heavy_paths(parents, lengths, order):
     return head, level, depth, rest
 
 
-@_jit
+@compiled
 def distances(parents, lengths, paths, us, vs):
     """d(us, vs), each right to a few units in the last place."""
     head, level, depth, rest = paths
@@ -98,7 +96,7 @@ def distances(parents, lengths, paths, us, vs):
     return out
 
 
-@_jit
+@compiled
 def _below(high, low, length):
     """A double-double number <= high + low + length: equal if it fits, else 2^-104 relative below."""
     s = high + length
@@ -112,7 +110,7 @@ def _below(high, low, length):
     return h, r - (h - s)
 
 
-@_jit
+@compiled
 def lowest(parents, lengths, order, at, v):
     """min_i d(node, at[i]) - v[i] for every node, or a little less, in double-double: (high, low)."""
     k = parents.shape[0]
@@ -136,7 +134,7 @@ def lowest(parents, lengths, order, at, v):
     return high, low
 
 
-@_jit
+@compiled
 def couple(parents, lengths, order, x, y, a, b):
     """(parent, u): an optimal plan as a forest for `simplex_pool.peel`, and its potential on the nodes.
 

@@ -6,16 +6,14 @@ import math
 from types import ModuleType
 
 import numpy as np
-from numba import njit
 
-from transport.internal import run_chunks
+from transport.internal import compiled, run_chunks
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 _LANES = 64
 _CHUNK = 1 << 16
 
 
-@_jit
+@compiled(error_model="numpy")
 def _add(a, b):
     """a + b and its rounding error (Knuth)."""
     s = a + b
@@ -23,7 +21,7 @@ def _add(a, b):
     return s, (a - (s - t)) + (b - t)
 
 
-@_jit
+@compiled(error_model="numpy")
 def _multiply(a, b):
     """a b and its rounding error (Dekker); no overflow below 2^996."""
     t = 134217729.0 * a
@@ -36,12 +34,12 @@ def _multiply(a, b):
     return product, ((a_top * b_top - product) + a_top * b_rest + a_rest * b_top) + a_rest * b_rest
 
 
-@_jit
+@compiled(error_model="numpy")
 def _power(d, p):
     return d if p == 1.0 else d * d if p == 2.0 else d**p
 
 
-@_jit
+@compiled(error_model="numpy")
 def _paired_chunk(x, y, p, scale, sums):
     """Over pairs (x_i, y_i): (max |x-y|, 0) if p is inf, else the sum of (scale |x-y|)^p in two parts."""
     sums[:] = 0.0
@@ -69,7 +67,7 @@ def _paired_chunk(x, y, p, scale, sums):
     return high, low
 
 
-@_jit
+@compiled(error_model="numpy")
 def _paired(x, y, p, scale, first, last, out):
     sums = np.empty((2, _LANES))
     for k in range(first, last):
@@ -77,7 +75,7 @@ def _paired(x, y, p, scale, first, last, out):
         out[k, 0], out[k, 1] = _paired_chunk(x[part], y[part], p, scale, sums)
 
 
-@_jit
+@compiled(error_model="numpy")
 def total(a):
     """Sum of ``a`` to twice the working precision."""
     high, low = 0.0, 0.0
@@ -87,7 +85,7 @@ def total(a):
     return _add(high, low)
 
 
-@_jit
+@compiled(error_model="numpy")
 def _merged(x, y, a, b, ratio, ratio_low, p, scale, tiny):
     """The monotone coupling of sorted atoms: (max |x-y|, 0), or the sum of mass (scale |x-y|)^p.
 
@@ -217,7 +215,7 @@ def _merged_sweep(x, y, a, b):
     return sweep, mass + low
 
 
-@_jit
+@compiled(error_model="numpy")
 def _quotient(a, a_low, b, b_low):
     """(a + a_low) / (b + b_low) to twice the working precision."""
     q = a / b

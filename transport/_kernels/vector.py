@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from transport.internal import compiled
 
 FAR = 1 << 40
 
@@ -31,7 +33,7 @@ def fmin(typing_context: Any, x: Any, y: Any) -> Any:
     return kind(kind, kind), lower
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def least_difference(x, y):
     """min_j x_j - y_j."""
     low = np.inf
@@ -40,7 +42,7 @@ def least_difference(x, y):
     return low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def place_of(low, x, y):
     """The first j with x_j - y_j == low, in full vector passes; FAR if there is none."""
     at = FAR

@@ -1,5 +1,6 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
+from transport.internal._compile import compiled
 from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve, MagnitudeError
 from transport.internal._interrupt import CtrlC
 from transport.internal._namespace import (
@@ -36,6 +37,7 @@ __all__ = [
     "check_count",
     "check_exponent",
     "check_positive",
+    "compiled",
     "is_numpy",
     "kernels",
     "namespace",
