@@ -87,20 +87,20 @@ def test_all_is_what_is_public(package):
 
 def test_import_is_light():
     code = (
-        "import sys, time; import numpy, scipy.sparse; t = time.process_time(); "
-        "import transport, divergences; t = time.process_time() - t; import json; "
-        "print(json.dumps([t, sorted(set(sys.modules))]))"
+        "import sys, time; s = time.process_time(); import numpy, scipy.sparse; t = time.process_time(); "
+        "import transport, divergences; ours = time.process_time() - t; import json; "
+        "print(json.dumps([ours / (t - s), sorted(set(sys.modules))]))"
     )
     best = 10.0
     for _ in range(3):
         out = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
         ).stdout
-        seconds, modules = json.loads(out)
-        best = min(best, seconds)
+        ratio, modules = json.loads(out)
+        best = min(best, ratio)
     loaded = set(modules)
     assert not loaded & {"numba", "cupy", "matplotlib", "scipy.stats", "rich", "torch", "hypothesis", "ot"}
-    assert best < 0.3
+    assert best < 1.2  # of NumPy's and SciPy's own import, in the same process: the machine may be busy
 
 
 def test_the_project_stands_alone():
