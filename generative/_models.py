@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,14 @@ from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Key, Place, stream
 from generative._semidual import DistanceCritic
 from transport import FittedCritic
-from transport.internal import check_choice, check_count, check_positive, namespace, on_device_of
+from transport.internal import (
+    cached_property,
+    check_choice,
+    check_count,
+    check_positive,
+    namespace,
+    on_device_of,
+)
 
 State = dict[str, Entry]
 Metrics = dict[str, Any]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ from generative import ops
 from generative._autodiff import tree_map, value_and_grad, value_of
 from generative._flat import Layout
 from generative._random import Place
-from transport.internal import namespace
+from transport.internal import cached_property, namespace
 
 Entry = dict[str, Any]
 """``{"params": flat array, "state": tree, "optimizer": dict, "average": flat array or absent}``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from generative._objectives import (
 from generative._optim import Adam
 from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Key, Place, stream
-from transport.internal import check_choice, check_positive, to_numpy
+from transport.internal import cached_property, check_choice, check_positive, to_numpy
 
 State = dict[str, Entry]
 _ADAM = Adam(1e-3)

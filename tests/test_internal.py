@@ -18,6 +18,7 @@ from transport.internal import (
     as_float64,
     as_points,
     as_weights,
+    cached_property,
     check_choice,
     check_count,
     check_exponent,
@@ -292,3 +293,41 @@ class TestChunks:
         count = len(later)
         threading.Event().wait(0.05)
         assert len(later) == count
+
+
+class TestCachedProperty:
+    def test_computed_once_and_found_on_the_class(self):
+        calls = []
+
+        class Owner:
+            @cached_property
+            def value(self) -> int:
+                """The words."""
+                calls.append(self)
+                return len(calls)
+
+        owner = Owner()
+        assert (owner.value, owner.value, len(calls)) == (1, 1, 1)
+        assert Owner.value.__doc__ == "The words."
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+    def test_a_child_forked_while_another_thread_computes_does_not_wait(self):
+        # functools' holds a lock for the attribute on Python 3.11: its child would wait for ever.
+        code = (
+            "import os, signal, sys, threading\n"
+            "from transport.internal import cached_property\n"
+            "inside, leave = threading.Event(), threading.Event()\n"
+            "class Owner:\n"
+            "    slow = False\n"
+            "    @cached_property\n"
+            "    def value(self):\n"
+            "        if self.slow: inside.set(); leave.wait()\n"
+            "        return 1\n"
+            "other = Owner(); other.slow = True\n"
+            "thread = threading.Thread(target=lambda: other.value); thread.start(); inside.wait()\n"
+            "child = os.fork()\n"
+            "if child == 0: signal.alarm(10); os._exit(Owner().value - 1)\n"
+            "status = os.waitpid(child, 0)[1]; leave.set(); thread.join()\n"
+            "sys.exit(os.waitstatus_to_exitcode(status))\n"
+        )
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)

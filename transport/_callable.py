@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from transport._cost import rounded_down, row_blocks
-from transport.internal import as_float64, as_points, namespace, to_numpy
+from transport.internal import as_float64, as_points, cached_property, namespace, to_numpy
 
 BLOCK_ENTRIES = 1 << 18  # 2 MB: small enough for the cache, large enough to hide the call
 _SAMPLE = 16

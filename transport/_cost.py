@@ -94,7 +94,7 @@ class Matrix:
 
     @property
     def _summary(self) -> tuple[float, bool]:
-        known: tuple[float, bool] | None = self.__dict__.get("_scanned")  # cached_property takes a lock: 2 us
+        known: tuple[float, bool] | None = self.__dict__.get("_scanned")  # before any call: 2 us
         if known is not None:
             return known
         largest, forbidden, bad = _kernels().scan_costs(self.values)

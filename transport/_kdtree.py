@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from transport.internal import run_chunks
+from transport.internal import cached_property, run_chunks
 
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
 TOP = 3  # the tree is cut into 2^TOP subtrees for the threads

@@ -5,13 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from array_api_compat import is_cupy_array
 
-from transport.internal import Array, on_device_of
+from transport.internal import Array, cached_property, on_device_of
 
 if TYPE_CHECKING:
     from transport._exact_certificate import ExactCertificate

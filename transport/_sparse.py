@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from transport._cost import rounded_down
-from transport.internal import as_float64, namespace, to_numpy
+from transport.internal import as_float64, cached_property, namespace, to_numpy
 
 
 def is_sparse(x: Any) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from transport._kdtree import Found, KdTree, look_at_all
-from transport.internal import run_chunks
+from transport.internal import cached_property, run_chunks
 
 LOW_DIMENSION = 4  # up to here a tree always beats tiles
 SMALL_LOW_DIMENSION = 7  # the same for few points

@@ -10,13 +10,13 @@ capacities for the same reason; here it is only a start, and its quality changes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from transport._solver.columns import Simplex
 from transport._solver.pricing import Arcs, Oracle, Slices, Start
 from transport._solver.trees import Draft, Work
+from transport.internal import cached_property
 
 UNITS = (2, 16)  # per node, stage by stage
 SETTLED = 0.05  # violated arcs per source below which a stage has done its part

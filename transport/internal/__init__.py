@@ -1,5 +1,6 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
+from transport.internal._cached import cached_property
 from transport.internal._compile import compiled
 from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve, MagnitudeError
 from transport.internal._interrupt import CtrlC
@@ -33,6 +34,7 @@ __all__ = [
     "as_float64",
     "as_points",
     "as_weights",
+    "cached_property",
     "check_choice",
     "check_count",
     "check_exponent",
