@@ -8,6 +8,7 @@ from transport._critic_fit import critic
 from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
 from transport._grid import Grid
+from transport._many import Solutions, solve_many
 from transport._points import PointCloud
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
 from transport._solution import Potentials, Solution, Status
@@ -37,6 +38,7 @@ __all__ = [
     "Progress",
     "SemiDiscrete",
     "Solution",
+    "Solutions",
     "Solver",
     "Status",
     "TreeMetric",
@@ -47,6 +49,7 @@ __all__ = [
     "palette",
     "semidiscrete",
     "solve",
+    "solve_many",
     "transfer_colours",
     "wasserstein_1d",
     "wasserstein_circle",

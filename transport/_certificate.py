@@ -92,6 +92,24 @@ def _from_sums(coupling: Coupling, sums: Sums, relative_error: float) -> Certifi
     )
 
 
+def intervals(
+    sums: np.ndarray, *, tol: float, relative_error: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(value, lower, upper, sound) for the sums of many problems, (k, 8); see `_from_sums`.
+
+    Not sound: the gap exceeds ``tol`` and the rounding of the data, or a closer look is worth while.
+    """
+    value, gap, size, spread, mass_slack, off, _, unit = sums.T
+    with np.errstate(all="ignore"):
+        slack = _EPS * (np.abs(value) + gap) + 2.0**-90 * spread + relative_error * size + mass_slack
+        lower = (value - np.maximum(gap, 0.0) - slack) * unit
+        upper = np.minimum((value + slack) * unit, sys.float_info.max)
+        noise = 16 * _EPS * spread * unit + 2.0**-1070
+        sound = (gap <= _MUCH * size) & (off <= _MASS_ROUNDING) & np.isfinite(value)
+        sound &= upper - lower <= np.maximum(tol * np.abs(upper), noise)
+    return value * unit, lower, upper, sound
+
+
 def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarray, Sums]:
     """Feasible potentials and what they and the plan prove; in one call for a small matrix."""
     from transport._kernels import certificate as k

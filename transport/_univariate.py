@@ -43,8 +43,15 @@ def _atoms(
 
 
 def wasserstein_1d(
-    x: Any, y: Any, *, a: Any = None, b: Any = None, p: float = 1.0, normalize: bool = False
-) -> float:
+    x: Any,
+    y: Any,
+    *,
+    a: Any = None,
+    b: Any = None,
+    p: float = 1.0,
+    normalize: bool = False,
+    axis: int | None = None,
+) -> Any:
     r"""Wasserstein distance :math:`W_p` of two measures on the line, p in [1, inf].
 
     Parameters
@@ -57,10 +64,14 @@ def wasserstein_1d(
         Exponent; inf gives the largest move.
     normalize : bool
         Divide the weights by their total instead of insisting on 1.
+    axis : int, optional
+        Many distances at once: x and y hold the atoms of a measure along ``axis``, -1 for rows. Their other
+        axes broadcast and stay, the numbers of atoms may differ; weights broadcast against x and y. Without
+        ``axis`` both are one measure, and shape (n, 1) is a column of n atoms.
 
     Returns
     -------
-    float
+    float, or with ``axis`` an array
         :math:`W_p = \left(\int_0^1 |F^{-1}(s) - G^{-1}(s)|^p\,ds\right)^{1/p}`, in the unit of x.
 
     Raises
@@ -86,8 +97,14 @@ def wasserstein_1d(
     3.0
     >>> wasserstein_1d([1, 2, 3, 54], [1, 2, 3, 4], p=float("inf"))
     50.0
+    >>> wasserstein_1d([[0, 1], [2, 3], [4, 5]], [0, 1, 8], axis=-1)
+    array([2.5       , 1.83333333, 2.5       ])
     """
     p = check_exponent(p)
+    if axis is not None:
+        from transport._line_rows import distances
+
+        return distances(x, y, a, b, p, axis=axis, normalize=normalize)
     x, y, a, b, xp = _atoms(x, y, a, b, normalize)
     size = max(float(xp.max(xp.abs(x))), float(xp.max(xp.abs(y))))
     shrink = 2.0**-140 if size > 2.0**900 else 1.0  # differences of two such positions overflow

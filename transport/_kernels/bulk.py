@@ -1,0 +1,146 @@
+"""Many small problems in one call (numba): gather, solve, certify, one after the other, without Python.
+
+Problems are packed: entries, masses, potentials and arcs of problem k begin at an offset of its own in
+vectors common to all. Everything about one problem depends on that problem alone, so neither the packing nor
+the chunks can change a bit of an answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from transport._kernels.certificate import bounds_matrix
+from transport._kernels.costs import block_rows, scan_rows
+from transport._kernels.masses import balanced
+from transport._kernels.simplex_dense import OPTIMAL, UNFIT, solve
+
+_jit = njit(cache=True, nogil=True)
+
+TALL = 4  # as in `_solver.small`
+ANYWAY = 1 << 14
+PIVOTS = 24
+DONE = OPTIMAL
+
+
+@_jit
+def settle(c, a, b, g, warm):
+    """(code, pivots, rows, cols, mass, f, g, sums) for positive masses; any code but DONE: leave it."""
+    fit, b = balanced(a, b)
+    if not fit:
+        none = np.empty(0, np.int64)
+        return UNFIT, 0, none, none, np.empty(0), a, b, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    limit = max(ANYWAY, PIVOTS * (len(a) + len(b)))
+    if len(a) > TALL * len(b) and not warm:
+        across = np.ascontiguousarray(c.T)
+        code, pivots, cols, rows, mass, g, f = solve(across, b, a, np.zeros(len(a)), limit, np.inf, False)
+    else:
+        code, pivots, rows, cols, mass, f, g = solve(c, a, b, g, limit, np.inf, warm)
+    sound, g, sums = bounds_matrix(c, f, rows, cols, mass, a, b)
+    if code == OPTIMAL and not sound:
+        code = UNFIT
+    return code, pivots, rows, cols, mass, f, g, sums
+
+
+@_jit
+def _where_positive(w):
+    """Indices of the masses that are not 0."""
+    at = np.empty(len(w), np.int64)
+    count = 0
+    for i in range(len(w)):
+        if w[i] != 0.0:
+            at[count] = i
+            count += 1
+    return at[:count]
+
+
+@_jit
+def _gathered(c, rows, cols):
+    out = np.empty((len(rows), len(cols)))
+    for i in range(len(rows)):
+        for j in range(len(cols)):
+            out[i, j] = c[rows[i], cols[j]]
+    return out
+
+
+@_jit
+def _put(w, at, out):
+    out[:] = 0.0
+    for i in range(len(at)):
+        out[at[i]] = w[i]
+
+
+@_jit
+def solve_range(first, last, shapes, costs, a, b, start, out):
+    """Problems first <= k < last.
+
+    Parameters
+    ----------
+    shapes : (k, 2) int64
+        n and m of every problem.
+    costs, a, b : (values, offsets)
+        Packed rows of the cost matrix, masses of the sources and of the sinks.
+    start : (values, warm)
+        Potentials of the sinks to start from, packed as the g of ``out``, and whether there are any.
+    out : (codes, pivots, sums, counts, f, g, rows, cols, mass, at)
+        To be filled; ``at`` (k, 3) holds the offsets of f, of g and of the arcs.
+    """
+    codes, pivots, sums, counts, f_all, g_all, rows_all, cols_all, mass_all, at = out
+    for k in range(first, last):
+        n = shapes[k, 0]
+        m = shapes[k, 1]
+        if n == 0 or m == 0:
+            continue
+        c = costs[0][costs[1][k] : costs[1][k] + n * m].reshape((n, m))
+        u = a[0][a[1][k] : a[1][k] + n]
+        v = b[0][b[1][k] : b[1][k] + m]
+        f_at = at[k, 0]
+        g_at = at[k, 1]
+        p = at[k, 2]
+        here = _where_positive(u)
+        there = _where_positive(v)
+        whole = len(here) == n and len(there) == m
+        if not whole:
+            codes[k] = UNFIT
+            counts[k] = 0
+            if len(here) == 0 or len(there) == 0 or scan_rows(c, 0, n)[2] >= 0:
+                continue
+            c = _gathered(c, here, there)
+            u = u[here]
+            v = v[there]
+        g = start[0][g_at : g_at + m] if start[1][k] and whole else np.zeros(len(v))
+        code, turns, rows, cols, mass, f, g, proved = settle(c, u, v, g, start[1][k] and whole)
+        codes[k] = code
+        pivots[k] = turns
+        counts[k] = len(rows)
+        if code != DONE:
+            continue
+        for q in range(8):
+            sums[k, q] = proved[q]
+        _put(f, here, f_all[f_at : f_at + n])
+        _put(g, there, g_all[g_at : g_at + m])
+        for q in range(len(rows)):
+            rows_all[p + q] = here[rows[q]]
+            cols_all[p + q] = there[cols[q]]
+            mass_all[p + q] = mass[q]
+
+
+@_jit
+def points_range(first, last, pairs, x, y, metric, power, codes, sums):
+    """W_p^p between clouds: pairs first <= k < last, positive masses.
+
+    x, y are (points, across, masses, offsets): the clouds one after the other, (total, d) and, each
+    transposed, (d, size); ``offsets`` has one entry more than there are clouds.
+    """
+    d = x[0].shape[1]
+    for k in range(first, last):
+        i0 = x[3][pairs[k, 0]]
+        n = x[3][pairs[k, 0] + 1] - i0
+        j0 = y[3][pairs[k, 1]]
+        m = y[3][pairs[k, 1] + 1] - j0
+        c = np.empty((n, m))
+        block_rows(x[0][i0 : i0 + n], y[1][d * j0 : d * (j0 + m)].reshape((d, m)), metric, power, 0, n, c)
+        code, _, _, _, _, _, _, proved = settle(c, x[2][i0 : i0 + n], y[2][j0 : j0 + m], np.zeros(m), False)
+        codes[k] = code
+        for q in range(8):
+            sums[k, q] = proved[q]
