@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
 
     Parameters
     ----------
-    name : {"kl", "energy", "mmd", "wasserstein"}
+    name : {"kl", "energy", "mmd", "wasserstein", "sliced_wasserstein"}
     confidence : float, default 0.95
         Of the interval [lower, upper].
     permutations : int, default 0
@@ -50,6 +51,10 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
     p : float, default 1; diameter : float, optional
         Order of W_p and a bound on the diameter of both supports (wasserstein); the observed one by default.
 
+    p : float, default 2; n_projections : int; directions
+        Of `transport.sliced_wasserstein`, whose interval is about the mean over all directions, for the
+        samples as given.
+
     Raises
     ------
     ValueError
@@ -60,6 +65,7 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
         "energy": _energy,
         "mmd": _mmd,
         "wasserstein": _wasserstein,
+        "sliced_wasserstein": _sliced,
     }
     check_choice(name, "name", list(table))
     u = as_points(to_numpy(x), "x", xp=namespace(np.empty(0)))
@@ -315,3 +321,12 @@ def _wasserstein(
     root = value ** (1 / p)
     lower = max(0.0, root - sum(selves))
     return Estimate(root, min(lower, root), max(upper, root), method, len(pool), confidence)
+
+
+def _sliced(x: np.ndarray, y: np.ndarray, *, confidence: float = 0.95, **options: Any) -> Estimate:
+    """The mean over directions of the sphere, from those drawn."""
+    import transport as tp
+
+    found = tp.estimate_sliced(x, y, **options)
+    answer = _interval(found.value, found.standard_error, confidence, "projections", len(found.distances))
+    return replace(answer, lower=max(0.0, answer.lower))

@@ -28,6 +28,10 @@ def _w_nd(X, Y, **options):
     return dv.wasserstein(X, Y, **options)
 
 
+def _sliced(X, Y, n_proj=None, seed=0, **options):
+    return tp.sliced_wasserstein(X, Y, n_projections=n_proj, rng=seed, **options)
+
+
 ADAPTERS = {
     "kl": dv.kl,
     "js": dv.js,
@@ -36,6 +40,7 @@ ADAPTERS = {
     "exact_plan": _exact_plan,
     "gaussian_w2": _gaussian,
     "w_nd": _w_nd,
+    "sliced": _sliced,
 }
 ERRORS = {"ValueError": ValueError, "TypeError": TypeError, "ConvergenceError": tp.ConvergenceError}
 
@@ -73,7 +78,7 @@ def test_corpus(case):
 
 
 def test_the_corpus_is_the_whole_corpus():
-    assert len(CORPUS) == 61
+    assert len(CORPUS) == 64
     assert {case["fn"] for case in CORPUS} == set(ADAPTERS)
 
 
@@ -109,6 +114,24 @@ REFUSED = [
     ("w_nd", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "p": 0.5}, ValueError),
     ("w_nd", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "a": [0.5, 0.6]}, ValueError),
     ("w_nd", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "cost": "sqeuclidean"}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "n_proj": -3}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "n_proj": 2.5}, TypeError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 3))}, ValueError),
+    ("sliced", {"X": np.zeros((0, 2)), "Y": np.zeros((2, 2))}, ValueError),
+    ("sliced", {"X": np.full((2, 2), nan), "Y": np.zeros((2, 2))}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.full((2, 2), -inf)}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "p": 0.5}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "p": inf}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "p": nan}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "a": [0.5, 0.6]}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "a": [1.5, -0.5]}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "directions": "all"}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "directions": [[0.0, 0.0]]}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "directions": [[1.0, nan]]}, ValueError),
+    ("sliced", {"X": np.zeros((2, 2)), "Y": np.zeros((2, 2)), "directions": [[1.0]]}, ValueError),
+    ("sliced", {"X": np.eye(2), "Y": np.eye(2), "directions": [[1, 0]], "n_proj": 3}, ValueError),
+    ("sliced", {"X": np.ma.array(np.zeros((2, 2)), mask=1), "Y": np.zeros((2, 2))}, TypeError),
+    ("sliced", {"X": np.zeros((2, 2), complex), "Y": np.zeros((2, 2))}, TypeError),
     ("exact_plan", {"C": [[0.0, nan], [1.0, 0.0]], "a": [0.5, 0.5], "b": [0.5, 0.5]}, ValueError),
     ("exact_plan", {"C": [[0.0, -inf], [1.0, 0.0]], "a": [0.5, 0.5], "b": [0.5, 0.5]}, ValueError),
     ("exact_plan", {"C": np.eye(2), "a": [0.0, 0.0], "b": [0.0, 0.0]}, ValueError),
@@ -154,6 +177,13 @@ VALUES = [
     ("w_nd", {"X": [[0, 0], [1, 1]], "Y": [[1, 1], [0, 0]], "a": [0.25, 0.75], "b": [0.75, 0.25]}, 0.0, 0),
     ("w_nd", {"X": np.array([[-128, 0]], np.int8), "Y": np.array([[127, 0]], np.int8)}, 255.0, 1e-15),
     ("w_nd", {"X": [0.0, 1.0], "Y": [2.0, 5.0]}, 3.0, 0),
+    ("sliced", {"X": np.eye(3), "Y": np.eye(3)[::-1], "n_proj": 50}, 0.0, 0),
+    ("sliced", {"X": [[1e300, 0.0]], "Y": [[-1e300, 0.0]], "directions": [[1.0, 0.0]]}, 2e300, 1e-15),
+    ("sliced", {"X": [[0.0, 0.0]], "Y": [[1e-200, 0.0]], "directions": [[3.0, 0.0]]}, 1e-200, 1e-15),
+    ("sliced", {"X": [[0.0], [1.0]], "Y": [[1e-300], [1.0]], "p": 1}, 5e-301, 1e-15),
+    ("sliced", {"X": np.array([[-128, 0]], np.int8), "Y": np.array([[127, 0]], np.int8),
+                "directions": [[1, 0]]}, 255.0, 1e-15),
+    ("sliced", {"X": [0, 1, 2], "Y": [5], "a": [0, 1, 0]}, 4.0, 1e-15),
     ("gaussian_w2", {"m1": [0, 0], "S1": np.ones((2, 2)), "m2": [0, 0], "S2": np.ones((2, 2))}, 0.0, 0),
     ("gaussian_w2", {"m1": [0, 0], "S1": np.zeros((2, 2)), "m2": [3, 4], "S2": np.zeros((2, 2))}, 5.0, 1e-15),
     ("gaussian_w2", {"m1": [0], "S1": [[1e-200]], "m2": [0], "S2": [[4e-200]]}, 1e-100, 1e-14),

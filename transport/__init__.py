@@ -9,12 +9,15 @@ from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
 from transport._grid import Grid
 from transport._many import Solutions, solve_many
+from transport._max_sliced import MaxSliced, max_sliced_wasserstein
 from transport._points import PointCloud
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
+from transport._sliced import Sliced, estimate_sliced, sliced_wasserstein
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
 from transport._solver.base import Coupling, Progress, Solver
 from transport._solver.exact import Exact
+from transport._spherical import spherical_sliced_wasserstein
 from transport._tree_metric import TreeMetric
 from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, InfeasibleError
@@ -32,11 +35,13 @@ __all__ = [
     "Grid",
     "InfConvolution",
     "InfeasibleError",
+    "MaxSliced",
     "PixelDensity",
     "PointCloud",
     "Potentials",
     "Progress",
     "SemiDiscrete",
+    "Sliced",
     "Solution",
     "Solutions",
     "Solver",
@@ -46,10 +51,14 @@ __all__ = [
     "certify_critic",
     "coupling_bound",
     "critic",
+    "estimate_sliced",
+    "max_sliced_wasserstein",
     "palette",
     "semidiscrete",
+    "sliced_wasserstein",
     "solve",
     "solve_many",
+    "spherical_sliced_wasserstein",
     "transfer_colours",
     "wasserstein_1d",
     "wasserstein_circle",
