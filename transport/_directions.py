@@ -84,9 +84,9 @@ def _spread(count: int, dim: int, rng: np.random.Generator) -> np.ndarray:
         return np.column_stack([np.cos(angle), np.sin(angle)])
     if dim == 3:  # equal areas along the axis, golden angle around it (Swinbank, Purser 2006)
         height = (np.arange(count) + 0.5) / count
-        angle = np.arange(count) * (math.pi * (3 - math.sqrt(5)))
+        turn = np.arange(count) * (math.pi * (3 - math.sqrt(5)))
         radius = np.sqrt(1 - height**2)
-        points = np.column_stack([radius * np.cos(angle), radius * np.sin(angle), height])
+        points = np.column_stack([radius * np.cos(turn), radius * np.sin(turn), height])
         return _unit(points @ _rotation(3, rng, 3))
     from scipy.special import ndtri
     from scipy.stats import qmc
