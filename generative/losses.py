@@ -14,8 +14,8 @@ from typing import Any
 import divergences
 from generative import ops
 from generative._autodiff import custom_vjp
-from generative._autodiff.tape import space_of, value_of
-from transport import PointCloud, solve
+from generative._autodiff.tape import value_of
+from transport import PointCloud, estimate_sliced, solve
 from transport.internal import check_choice, on_device_of, to_numpy
 
 
@@ -94,27 +94,74 @@ def _transport_value(x: Any, y: Any, *, p: int, memo: dict[str, Any]) -> Any:
 
 def _transport_rule(g: Any, out: Any, x: Any, y: Any, *, p: int, memo: dict[str, Any]) -> tuple[Any, Any]:
     """∂/∂x_i Σ π_ij c(x_i, y_j) at the fixed best plan (Danskin): the plan is constant almost everywhere."""
-    plan = memo["solution"].plan.tocoo()
-    host_x, host_y = to_numpy(x).astype(float), to_numpy(y).astype(float)
-    move = host_x[plan.row] - host_y[plan.col]
-    if p == 1:
-        length = ops.norm(move, axis=1, keepdims=True)
-        move = move / (length + (length == 0))  # where x_i = y_j the subgradient 0
-    else:
-        move = 2.0 * move
-    move = plan.data[:, None] * move
-    by_x, by_y = (host_x * 0.0, host_y * 0.0)
-    for k in range(move.shape[1]):
-        by_x[:, k] = _binned(plan.row, move[:, k], len(host_x))
-        by_y[:, k] = -_binned(plan.col, move[:, k], len(host_y))
-    return tuple(g * on_device_of(part.astype(str(x.dtype)), x) for part in (by_x, by_y))  # type: ignore[return-value]
+    found = memo["solution"].gradient()
+    return _pair(g, (found.x, found.y), x)
 
 
-def _binned(index: Any, weights: Any, size: int) -> Any:
-    return space_of(weights).bincount(index, weights=weights, minlength=size)
+def _pair(g: Any, parts: tuple[Any, Any], like: Any) -> tuple[Any, Any]:
+    first, second = (g * on_device_of(to_numpy(part).astype(str(like.dtype)), like) for part in parts)
+    return first, second
 
 
 _transport_cost = custom_vjp(_transport_value, _transport_rule, name="exact transport cost")
+
+
+def _weighted_value(a: Any, b: Any, *, cost: Any, memo: dict[str, Any]) -> Any:
+    memo["solution"] = solve(cost, to_numpy(a), to_numpy(b))
+    return on_device_of(to_numpy(memo["solution"].value).astype(str(a.dtype)).reshape(()), a)
+
+
+def _weighted_rule(g: Any, out: Any, a: Any, b: Any, *, cost: Any, memo: dict[str, Any]) -> tuple[Any, Any]:
+    found = memo["solution"].gradient()
+    return _pair(g, (found.a, found.b), a)
+
+
+_weighted_cost = custom_vjp(_weighted_value, _weighted_rule, name="exact transport cost of masses")
+
+
+def transport_of_masses(a: Any, b: Any, cost: Any) -> Any:
+    """The exact optimal cost between the masses ``a`` (n,) and ``b`` (m,), differentiable in both.
+
+    ``cost``: a matrix (n, m), `transport.Grid`, `transport.PointCloud` or any other cost of
+    `transport.solve`. The gradients are the optimal potentials: changes of a and b of equal total mean
+    something, so compose with `ops.softmax`.
+
+    >>> import numpy as np
+    >>> from generative import grad
+    >>> a, b = np.array([0.5, 0.5]), np.array([0.25, 0.75])
+    >>> by_a = grad(lambda t: transport_of_masses(t, b, np.array([[0.0, 2.0], [2.0, 0.0]])))(a)
+    >>> float(by_a[0] - by_a[1])
+    2.0
+    """
+    return _weighted_cost(a, b, cost=cost, memo={})
+
+
+def _sliced_value(x: Any, y: Any, *, memo: dict[str, Any], **options: Any) -> Any:
+    memo["found"] = estimate_sliced(to_numpy(x), to_numpy(y), **options)
+    return on_device_of(to_numpy(memo["found"].value).astype(str(x.dtype)).reshape(()), x)
+
+
+def _sliced_rule(
+    g: Any, out: Any, x: Any, y: Any, *, memo: dict[str, Any], **options: Any
+) -> tuple[Any, Any]:
+    return _pair(g, memo["found"].gradient(), x)
+
+
+_sliced = custom_vjp(_sliced_value, _sliced_rule, name="sliced Wasserstein distance")
+
+
+def sliced_wasserstein(x: Any, y: Any, *, p: float = 2.0, n_projections: int = 64, rng: Any = 0) -> Any:
+    """`transport.sliced_wasserstein` of the rows of ``x`` (n, d) and ``y`` (m, d), differentiable in both.
+
+    A fresh seed (or a Generator) each step makes it a stochastic gradient of the mean over the sphere.
+
+    >>> import numpy as np
+    >>> from generative import grad
+    >>> x, y = np.array([[0.0], [1.0]]), np.array([[3.0], [4.0]])
+    >>> grad(lambda t: sliced_wasserstein(x + t, y))(0.0).item()
+    -1.0
+    """
+    return _sliced(x, y, p=p, n_projections=n_projections, rng=rng, memo={})
 
 
 def wasserstein(x: Any, y: Any, *, p: int = 2) -> Any:
@@ -153,4 +200,14 @@ def transport_cost(x: Any, y: Any, *, p: int = 2) -> Any:
     return _transport_cost(x, y, p=p, memo={})
 
 
-__all__ = ["chi2", "js", "kl", "squared_hellinger", "transport_cost", "tv", "wasserstein"]
+__all__ = [
+    "chi2",
+    "js",
+    "kl",
+    "sliced_wasserstein",
+    "squared_hellinger",
+    "transport_cost",
+    "transport_of_masses",
+    "tv",
+    "wasserstein",
+]

@@ -7,10 +7,12 @@ from transport._critic import Bound, Critic, FittedCritic, InfConvolution, certi
 from transport._critic_fit import critic
 from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
+from transport._gradient import Gradient
 from transport._grid import Grid
 from transport._many import Solutions, solve_many
 from transport._max_sliced import MaxSliced, max_sliced_wasserstein
 from transport._points import PointCloud
+from transport._projection import Labels
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
 from transport._sliced import Sliced, estimate_sliced, sliced_wasserstein
 from transport._solution import Potentials, Solution, Status
@@ -32,9 +34,11 @@ __all__ = [
     "ExactCertificate",
     "FittedCritic",
     "FunctionCost",
+    "Gradient",
     "Grid",
     "InfConvolution",
     "InfeasibleError",
+    "Labels",
     "MaxSliced",
     "PixelDensity",
     "PointCloud",

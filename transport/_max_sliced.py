@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from transport._directions import directions as _directions
-from transport._sliced import Pair, _exponent, as_pair, projected_distances
+from transport._sliced import Pair, _exponent, as_pair, projected_distances, pull, uniform
 from transport.internal import check_count
 
 _TRIED = 8  # random directions looked at for every start taken from them
@@ -108,9 +107,8 @@ class _Ascent:
     def __init__(self, pair: Pair, p: float) -> None:
         self.p = p
         self.x, self.y = (z * pair.scale - pair.centre for z in (pair.x, pair.y))
-        n, m = len(self.x), len(self.y)
-        self.a = np.full(n, 1.0 / n) if pair.a is None else pair.a / math.fsum(pair.a)
-        self.b = np.full(m, 1.0 / m) if pair.b is None else pair.b / math.fsum(pair.b)
+        self.a, self.b = uniform(pair)
+        self.pair = pair
 
     def special(self) -> list[np.ndarray]:
         """The difference of the means, and the axes along which second moments differ most."""
@@ -142,16 +140,8 @@ class _Ascent:
 
     def value(self, v: np.ndarray) -> tuple[float, np.ndarray]:
         """-W_p^p(u·x, u·y) at u = v/|v|, and its derivative in v."""
-        from transport._kernels.sliced import coupled
-
         length = float(np.linalg.norm(v))
         u = v / length
-        px, py = self.x @ u, self.y @ u
-        rows, cols, mass = coupled(px, py, self.a, self.b)
-        move = px[rows] - py[cols]
-        size = np.abs(move)
-        cost = float(mass @ size**self.p)
-        pull = mass * self.p * size ** (self.p - 1.0) * np.sign(move)
-        slope = np.bincount(rows, weights=pull, minlength=len(px)) @ self.x
-        slope -= np.bincount(cols, weights=pull, minlength=len(py)) @ self.y
+        cost, by_x, by_y = pull(self.pair, u, (self.a, self.b), self.p, 1.0)
+        slope = by_x @ self.x + by_y @ self.y
         return -cost, -(slope - (slope @ u) * u) / length

@@ -74,7 +74,7 @@ class PointCloud:
         top = np.maximum(self.x.max(axis=0), self.y.max(axis=0))
         bottom = np.minimum(self.x.min(axis=0), self.y.min(axis=0))
         half_extent = float(np.max(top / 2 - bottom / 2))
-        self._factor = 1.0
+        self._factor, self._shift = 1.0, 0
         if half_extent > 0 and not 1e-75 < half_extent < 1e75:
             exponent = math.frexp(half_extent)[1]
             same = self.y is self.x
@@ -87,7 +87,7 @@ class PointCloud:
                     f"costs of about 2^{log2_factor:.0f} do not fit in float64; "
                     f"multiply x and y by 2.0**{-exponent} and scale the answer back"
                 )
-            self._factor = 2.0**log2_factor
+            self._factor, self._shift = 2.0**log2_factor, exponent
         dim = self.x.shape[1]
         diameter = 2 * half_extent * (1.0 if self.metric == "chebyshev" else float(dim))
         self._base_magnitude = diameter**self.power
@@ -137,6 +137,28 @@ class PointCloud:
 
         values = entries_points(*self._kernel_args(), rows, cols)
         return values * self._factor if self._factor != 1.0 else values
+
+    def coordinates(self, points: np.ndarray) -> np.ndarray:
+        """Points of this cost, in the unit they were given in."""
+        return np.ldexp(points, self._shift) if self._shift else points
+
+    def slopes(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """dC_ij/dx_i of the pairs, shape (k, d), which is -dC_ij/dy_j; 0 for a pair at distance 0."""
+        move = self.x[rows] - self.y[cols]
+        largest = np.abs(move).max(axis=1, keepdims=True)
+        unit = move / np.where(largest > 0, largest, 1.0)
+        if self.metric == "euclidean":
+            length = np.sqrt(np.sum(unit**2, axis=1, keepdims=True))
+            direction = unit / np.where(largest > 0, length, 1.0)
+        elif self.metric == "cityblock":
+            length, direction = np.abs(unit).sum(axis=1, keepdims=True), np.sign(unit)
+        else:
+            length, direction = np.ones_like(largest), np.zeros_like(unit)
+            first = np.abs(unit).argmax(axis=1)[:, None]
+            np.put_along_axis(direction, first, np.sign(np.take_along_axis(unit, first, 1)), 1)
+        distance = np.where(largest > 0, largest * length, 1.0)
+        slope = self.power * distance ** (self.power - 1.0) * direction
+        return np.asarray(slope * 2.0 ** (self._shift * (self.power - 1.0)))
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """C[start:stop], shape (stop - start, m)."""

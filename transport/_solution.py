@@ -14,7 +14,9 @@ from transport.internal import Array, cached_property, on_device_of
 
 if TYPE_CHECKING:
     from transport._exact_certificate import ExactCertificate
+    from transport._gradient import Gradient
     from transport._problem import Problem
+    from transport._projection import Labels
 
 
 class Status(enum.Enum):
@@ -141,6 +143,74 @@ class Solution:
         from transport._exact_certificate import certify_exactly
 
         return certify_exactly(self)
+
+    def map(self, x_new: Any = None, *, y: Any = None) -> Array:
+        """Where each source goes on average: the barycentric projection sum_j P_ij y_j / sum_j P_ij.
+
+        Parameters
+        ----------
+        x_new : array, shape (k, d), optional
+            Points to move instead of the sources: each takes the displacement T(x_i) - x_i of the nearest
+            source x_i with mass (Ferradans et al. 2014). So does a source without mass.
+        y : array, shape (m, d), optional
+            What to average, where the cost knows no points, or something else than the sinks' positions.
+
+        Returns
+        -------
+        array, shape (n, d) or (k, d)
+
+        Raises
+        ------
+        ValueError
+            Where positions are needed and the cost is not one between points.
+
+        Examples
+        --------
+        >>> import transport as tp
+        >>> sol = tp.solve(tp.PointCloud([[0.0], [1.0]], [[5.0], [6.0]]))
+        >>> sol.map().tolist(), sol.map([[0.9]]).tolist()
+        ([[5.0], [6.0]], [[5.9]])
+        """
+        from transport._projection import barycentric_map
+
+        return barycentric_map(self, x_new, y)
+
+    def transfer(self, labels: Any) -> Labels:
+        """Labels of the sources, shape (n,), carried along by the plan.
+
+        Returns
+        -------
+        Labels
+            ``labels`` (m,), ``shares`` (m, k) of each class in every sink's mass, ``classes`` (k,). A sink
+            without mass takes the label its potential points to.
+
+        Raises
+        ------
+        ValueError
+            If there is not one label for each source.
+
+        Examples
+        --------
+        >>> import transport as tp
+        >>> tp.solve([[0.0, 2.0], [1.0, 0.0]]).transfer(["cat", "dog"]).labels.tolist()
+        ['cat', 'dog']
+        """
+        from transport._projection import transfer
+
+        return transfer(self, labels)
+
+    def gradient(self) -> Gradient:
+        """Derivatives of the optimal value in a, b, the costs and the points; see `transport.Gradient`.
+
+        Examples
+        --------
+        >>> import transport as tp
+        >>> tp.solve(tp.PointCloud([[0.0], [1.0]], [[3.0], [4.0]])).gradient().x.tolist()
+        [[-3.0], [-3.0]]
+        """
+        from transport._gradient import Gradient
+
+        return Gradient(self)
 
     def __repr__(self) -> str:
         n, m = self.arcs.shape

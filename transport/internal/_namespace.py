@@ -63,6 +63,21 @@ def kernels(package: str, xp: ModuleType) -> ModuleType:
     return importlib.import_module(f"{package}._kernels.{name}")
 
 
+def refuse_graph(x: Array, name: str = "the tensor") -> None:
+    """Refuse a torch tensor whose gradient would be lost on the way to NumPy.
+
+    Raises
+    ------
+    TypeError
+        Naming the two ways out.
+    """
+    if getattr(x, "requires_grad", False) and aac.is_torch_array(x):
+        raise TypeError(
+            f"{name} requires a gradient, which would be lost here. Use the torch.autograd.Function of "
+            "docs/gradients.md (it is built on Solution.gradient()), or pass x.detach() if none is needed"
+        )
+
+
 def to_numpy(x: Array) -> np.ndarray:
     """A NumPy copy or view of ``x``, moved to the host if it lives on a device."""
     if isinstance(x, np.ndarray):
@@ -70,7 +85,8 @@ def to_numpy(x: Array) -> np.ndarray:
     if aac.is_cupy_array(x):
         return x.get()
     if aac.is_torch_array(x):
-        return x.detach().cpu().numpy()
+        refuse_graph(x)
+        return x.cpu().numpy()
     if aac.is_array_api_obj(x):
         xp = aac.array_namespace(x)
         if hasattr(xp, "Device"):  # array_api_strict: only its CPU device converts

@@ -17,12 +17,13 @@ from typing import Any
 import array_api_compat as aac
 import numpy as np
 
-from transport.internal._namespace import Array, is_numpy
+from transport.internal._namespace import Array, is_numpy, refuse_graph
 
 _EPS64 = float(np.finfo(np.float64).eps)
 
 
 def _refuse_kind(x: Any, name: str) -> None:
+    refuse_graph(x, name)
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
             f"{name} is a masked array; a mask must not be dropped silently. "
