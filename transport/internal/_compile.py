@@ -1,18 +1,38 @@
-"""The one decorator of every numba kernel of the three packages."""
+"""The one decorator of every numba kernel of the three packages, and who hears of a compilation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+called: set[tuple[str, str]] = set()
+"""(kernel, signature) of every kernel that this process called from Python, as signatures.txt spells it."""
+
+_listener: Callable[[str], None] | None = None
 
 
 def compiled(function: Callable | None = None, **options: Any) -> Any:
     """Compile a kernel: releasing the GIL, kept on disk. For functions in a ``_kernels`` folder only.
 
+    The compiled code comes from the package itself, where it was installed with its kernels compiled, from
+    the user's cache directory, or else from numba, there and then; see `transport.internal._store` for what
+    a compiled kernel is known by. A read-only array takes the code of a writable one, a small integer that of
+    an int64: one signature for all. Other layouts and types of arrays are compiled anew, so convert them at
+    the border (`numpy.ascontiguousarray`).
+
+    A new kernel, or an old one called with other types, has to be recorded before it is precompiled::
+
+        make signatures    # runs the tests, writes transport/internal/signatures.txt: commit it
+
+    The tests fail for a kernel that they call with types that are not recorded.
+
     Parameters
     ----------
     function : callable
-        The kernel: plain loops over arrays and numbers, in numba's subset of Python.
+        The kernel: plain loops over arrays and numbers, in numba's subset of Python. What it uses from other
+        modules has to be imported from ``_kernels`` folders: that is where changes are looked for. Made in a
+        function, it may depend on that function's arguments (and on all of them): numbers or words.
     **options
         numba's own: ``inline="always"`` for a helper used once (one compilation less), ``fastmath={...}``,
         ``error_model="numpy"``. Never ``cache``, ``nogil``, ``parallel`` or a signature.
@@ -31,7 +51,28 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
         def square(t):
             return t * t
     """
-    import numba
+    from transport.internal._dispatcher import dispatcher
 
-    decorate = numba.njit(cache=True, nogil=True, **options)
-    return decorate if function is None else decorate(function)
+    if function is None:
+        return lambda f: dispatcher(f, options)
+    return dispatcher(function, options)
+
+
+@contextmanager
+def compilations(listener: Callable[[str], None]) -> Iterator[None]:
+    """Inside, ``listener`` is called with the name of each kernel that numba has to compile, before it does.
+
+    It is called from the thread that compiles. The innermost listener of the process hears, no other.
+    """
+    global _listener
+    before, _listener = _listener, listener
+    try:
+        yield
+    finally:
+        _listener = before
+
+
+def announce(kernel: str) -> None:
+    """Tell the listener, if there is one."""
+    if _listener is not None:
+        _listener(kernel)
