@@ -4,13 +4,18 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 
-.PHONY: demo test deep lint gpu-check bench clean
+# What compiles the kernels (hatch_build.py), installed first: the numba that compiles is the one that runs.
+BUILD   = $(shell sed -n 's/^requires = \[\(.*\)\].*/\1/p' pyproject.toml | sed 's/", "/" "/g')
+
+.PHONY: demo test deep lint gpu-check bench clean signatures matrix
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("kantorovich needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,cli,plot]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(BUILD)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	    --editable '.[test,cli,plot]'
 	touch $@
 
 demo: $(STAMP)
@@ -25,6 +30,14 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q --doctest-modules --import-mode=importlib \
 	    --ignore=generative/_kernels/gpu.py transport divergences generative
+
+# Which kernels the tests call from Python, with which types: what hatch_build.py compiles. Commit the result.
+signatures: $(STAMP)
+	mkdir -p build
+	rm -f build/called.txt
+	-KANTOROVICH_RECORD=$(CURDIR)/build/called.txt $(BIN)/python -m pytest -m "not deep"
+	(echo '# Kernels and types that the tests call them with: written by `make signatures`.'; \
+	    LC_ALL=C sort -u build/called.txt | grep -v '?') > transport/internal/signatures.txt
 
 # NVRTC and CuPy as wheels, so that the tests compile every CUDA source on a machine without a GPU.
 gpu-check: $(STAMP)

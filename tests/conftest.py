@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import cache
 
 import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from transport.internal import _compile
+from transport.internal._precompile import SIGNATURES, recorded
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # A runner started in the background ignores Ctrl-C, and its children would too: the tests need it.
@@ -21,6 +25,24 @@ settings.register_profile(
     "deep", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def _kernels_are_recorded(request):
+    """Every kernel that a test calls is precompiled for the types it is called with: see `signatures.txt`."""
+    before = set(_compile.called)
+    yield
+    new = _compile.called - before
+    deep = request.node.get_closest_marker("deep")
+    if not new or deep or not _recorded() or os.environ.get("KANTOROVICH_RECORD"):
+        return
+    missing = sorted(pair for pair in new if pair not in _recorded() and "._kernels." in pair[0])
+    assert not missing, f"called, but not in signatures.txt (run `make signatures`, commit it): {missing}"
+
+
+@cache
+def _recorded():
+    return set(recorded()) if SIGNATURES.read_text().startswith("#") else set()  # else it is not complete
 
 
 class Backend:

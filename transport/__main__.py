@@ -15,6 +15,7 @@ _EXAMPLES = """examples:
   python -m transport a.npy b.npy --plan plan.npz --plot plan.png
   python -m transport colours photo.jpg style.jpg --out after.png
   python -m transport critic a.npy b.npy --plot critic.png
+  python -m transport doctor                      which kernels are compiled, for what, and what is left
 """
 
 
@@ -50,6 +51,10 @@ def main(argv: Sequence[str]) -> int:
         from transport._critic_cli import main as critic_main
 
         return critic_main(argv[1:])
+    if argv and argv[0] == "doctor":
+        from transport.internal._doctor import main as doctor_main
+
+        return doctor_main(list(argv[1:]))
     if argv and argv[0] == "colours":
         from transport._colour import main as colour_main
 

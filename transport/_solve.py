@@ -16,7 +16,7 @@ from transport._cost import Cost, Matrix
 from transport._problem import Problem
 from transport._small import solve_small
 from transport._solution import Arcs, Solution, Status
-from transport._solver.base import Outcome, Progress, Solver, run
+from transport._solver.base import Outcome, Progress, Solver, hearing, run
 from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
     ConvergenceError,
@@ -72,8 +72,8 @@ def solve(
     time_limit : float, optional
         Seconds.
     callback : callable, optional
-        Called with a `Progress` about ten times a second, certified interval and ETA included; return True
-        to stop.
+        Called with a `Progress` about ten times a second, certified interval and ETA included, and before
+        each kernel that has to be compiled; return True to stop.
     throw : bool
         Raise ConvergenceError when a limit is reached (default), or return the certified interval.
     warm : Solution, optional
@@ -118,17 +118,18 @@ def solve(
     if (solver, warm, callback, max_iter, time_limit) == _DEFAULTS:
         if (short := solve_small(cost, a, b, tol=tol, start=start)) is not None:
             return short
-    problem, like = as_problem(cost, a, b)
-    if max_iter is not None:
-        max_iter = check_count(max_iter, "max_iter")
-    if time_limit is not None:
-        time_limit = check_positive(time_limit, "time_limit")
-    if isinstance(problem.cost, Matrix) and problem.has_zero_mass:
-        problem.cost.check()  # solvers do not look where there is no mass
-    if solver is None or warm is not None:
-        solver = _warmed(solver, warm)
-    outcome = run(solver, problem, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback)
-    certificate = certify(problem, outcome.coupling)
+    with hearing(callback, start) as heard:
+        problem, like = as_problem(cost, a, b)
+        if max_iter is not None:
+            max_iter = check_count(max_iter, "max_iter")
+        if time_limit is not None:
+            time_limit = check_positive(time_limit, "time_limit")
+        if isinstance(problem.cost, Matrix) and problem.has_zero_mass:
+            problem.cost.check()  # solvers do not look where there is no mass
+        if solver is None or warm is not None:
+            solver = _warmed(solver, warm)
+        outcome = run(solver, problem, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=heard)
+        certificate = certify(problem, outcome.coupling)
     solution = _wrap(problem, outcome, certificate, tol=tol, like=like, start=start)
     if solution.status is Status.INTERRUPTED:
         raise InterruptedSolve(_explain(solution), solution)

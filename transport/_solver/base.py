@@ -8,7 +8,8 @@ The loop never trusts a solver's word: `transport._solve` recomputes the certifi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from transport._problem import Problem
 from transport._solution import Status
-from transport.internal import CtrlC
+from transport.internal import COMPILING, CtrlC, InterruptedCompilation, compilations
 
 UNLIMITED = (1 << 63) - 1
 
@@ -57,6 +58,34 @@ class Progress:
     elapsed: float
     message: str
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Heard:
+    """A callback that hears of kernels being compiled as well; its wish to stop waits for the solver."""
+
+    def __init__(self, callback: Callable[[Progress], Any], start: float) -> None:
+        self.callback, self.start = callback, start
+        self.stop = False
+
+    def __call__(self, progress: Progress) -> bool:
+        """True: stop."""
+        return bool(self.callback(progress)) or self.stop
+
+    def compiling(self, kernel: str) -> None:
+        """Kernel after kernel, before each is compiled."""
+        seconds = time.perf_counter() - self.start
+        self.stop |= bool(self.callback(Progress(0, seconds, COMPILING, {"kernel": kernel})))
+
+
+@contextmanager
+def hearing(callback: Callable[[Progress], Any] | None, start: float) -> Iterator[Heard | None]:
+    """``callback`` as a solver calls it; inside, it hears of compilations."""
+    if callback is None:
+        yield None
+        return
+    heard = Heard(callback, start)
+    with compilations(heard.compiling):
+        yield heard
 
 
 class Solver(Protocol):
@@ -127,6 +156,8 @@ def run(
                         seconds = time.perf_counter() - start
                         if callback(Progress(done, seconds, message + words, {**details, **facts})):
                             status = Status.STOPPED
+    except InterruptedCompilation:
+        raise  # a certificate would have to be compiled as well
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     coupling = solver.finish(state)

@@ -1,8 +1,14 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
 from transport.internal._cached import cached_property
-from transport.internal._compile import compiled
-from transport.internal._errors import ConvergenceError, InfeasibleError, InterruptedSolve, MagnitudeError
+from transport.internal._compile import COMPILING, compilations, compiled
+from transport.internal._errors import (
+    ConvergenceError,
+    InfeasibleError,
+    InterruptedCompilation,
+    InterruptedSolve,
+    MagnitudeError,
+)
 from transport.internal._interrupt import CtrlC
 from transport.internal._namespace import (
     Array,
@@ -25,10 +31,12 @@ from transport.internal._validate import (
 )
 
 __all__ = [
+    "COMPILING",
     "Array",
     "ConvergenceError",
     "CtrlC",
     "InfeasibleError",
+    "InterruptedCompilation",
     "InterruptedSolve",
     "MagnitudeError",
     "as_float64",
@@ -39,6 +47,7 @@ __all__ = [
     "check_count",
     "check_exponent",
     "check_positive",
+    "compilations",
     "compiled",
     "is_numpy",
     "kernels",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from transport.internal._compile import COMPILING, compilations
 from transport.internal._errors import ConvergenceError
 from transport.internal._interrupt import CtrlC
 
@@ -28,8 +29,9 @@ def _fail(message: str) -> int:
 
 def guard(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """Run ``main``; known failures become one line on stderr and exit code 2, Ctrl-C 130."""
+    line = CompilationLine()
     try:
-        with CtrlC():
+        with CtrlC(), compilations(line):
             return main(argv)
     except ConvergenceError as error:
         return 130 if isinstance(error, KeyboardInterrupt) else _fail(str(error))
@@ -37,6 +39,43 @@ def guard(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
         return _fail(str(error) or type(error).__name__)
     except KeyboardInterrupt:
         return 130
+    finally:
+        line.done()
+
+
+class CompilationLine:
+    """A live line on a terminal that says that kernels are being compiled, and how many."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.count = 0
+        self.bar: Any = None
+
+    def __call__(self, kernel: str) -> None:
+        """One more."""
+        self.count += 1
+        if not self.live:
+            return
+        text = f"{COMPILING} ({self.count})"
+        if self.count == 1:
+            self.bar = _rich_bar()
+            if self.bar is not None:
+                self.bar.start()
+                self.bar.add_task("", total=None, text=text)
+        if self.bar is not None:
+            self.bar.update(0, text=text)
+        else:
+            sys.stderr.write(f"\r\x1b[2K{text}")
+            sys.stderr.flush()
+
+    def done(self) -> None:
+        """Wipe the line."""
+        if self.bar is not None:
+            self.bar.stop()
+        elif self.live and self.count:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+        self.count, self.bar = 0, None
 
 
 class Ticker:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+COMPILING = "compiling kernels for this machine, once"
+"""What is said while it happens."""
+
 called: set[tuple[str, str]] = set()
 """(kernel, signature) of every kernel that this process called from Python, as signatures.txt spells it."""
 

@@ -23,6 +23,7 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from transport.internal import _compile, _store
+from transport.internal._errors import InterruptedCompilation
 
 # --- names and signatures, in the spelling of signatures.txt ---------------------------------------------
 
@@ -166,7 +167,10 @@ def _ctrl_c_noted() -> Iterator[None]:
         noted, _session.interrupted = _session.interrupted, None
         signal.signal(signal.SIGINT, handler)
         if noted is not None:
-            handler(*noted)
+            try:
+                handler(*noted)
+            except KeyboardInterrupt as error:
+                raise InterruptedCompilation from error
 
 
 def _note(number: int, frame: Any) -> None:
@@ -263,6 +267,7 @@ class KernelDispatcher(CPUDispatcher):
     def __init__(self, py_func: Callable, *args: Any, **kwargs: Any) -> None:
         super().__init__(py_func, *args, **kwargs)
         self.kernel = kernel_name(py_func)
+        _store.content(py_func.__module__)
         given = {k: sorted(v) if isinstance(v, set) else v for k, v in self.targetoptions.items()}
         self._cache = _KernelCache(self.kernel, repr(sorted(given.items())))
 

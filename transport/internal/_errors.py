@@ -31,6 +31,10 @@ class InterruptedSolve(ConvergenceError, KeyboardInterrupt):
     """Ctrl-C during a solve: a KeyboardInterrupt that still carries the certified interval."""
 
 
+class InterruptedCompilation(KeyboardInterrupt):
+    """Ctrl-C while a kernel was compiled: there is nothing yet to make an answer of."""
+
+
 class MagnitudeError(OverflowError, ValueError):
     """The answer is finite but larger than any float64: change the unit of the data."""
 

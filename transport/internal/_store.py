@@ -110,8 +110,11 @@ def _imported(source: bytes) -> set[str]:
 
 
 @cache
-def _content(module: str) -> str | None:
-    """Digest of the sources of ``module`` and of all kernel modules that it reaches; None: unknown."""
+def content(module: str) -> str | None:
+    """Digest of the sources of ``module`` and of all kernel modules that it reaches; None: unknown.
+
+    Ask for it when the module is imported: later, its files may no longer be what the process runs.
+    """
     seen: dict[str, bytes] = {}
     open_ = {module}
     while open_:
@@ -149,10 +152,10 @@ def makers() -> dict[str, str]:
 
 def key(kernel: str, options: str, signature: str, baseline: Baseline) -> str | None:
     """What the compiled kernel is known by; None: its sources are not to be had."""
-    content = _content(kernel.split(":")[0])
-    if content is None:
+    digest = content(kernel.split(":")[0])
+    if digest is None:
         return None
-    text = "\n".join((*makers().values(), baseline.name, content, kernel, options, signature))
+    text = "\n".join((*makers().values(), baseline.name, digest, kernel, options, signature))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -331,5 +334,5 @@ def _sweep(folder: Path) -> None:
 
 def forget() -> None:
     """Drop what this process knows of the disk and the environment (for tests)."""
-    for known in (baselines, _source, _content, makers, packs, user_cache, _sweep):
+    for known in (baselines, _source, content, makers, packs, user_cache, _sweep):
         known.cache_clear()
