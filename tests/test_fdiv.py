@@ -424,6 +424,30 @@ class TestGenerators:
             dv.f_divergence(p, q, lambda t: np.where(t == 1, 0.0, np.nan))
 
 
+@pytest.mark.parametrize(
+    "generator",
+    [
+        lambda t: t * np.log(t),
+        lambda t: -np.log(t),
+        lambda t: t * t - 1,
+        lambda t: t**3 - 1,
+        lambda t: 1 - np.sqrt(t),
+    ],
+    ids=["kl", "reverse_kl", "chi2", "cube", "hellinger"],
+)
+def test_correct_generators_of_nearly_equal_measures_are_convex(generator):
+    """Pairs within 3 ulp: the sum is the tangent's rounding alone, of either sign."""
+    rng = np.random.default_rng(0)
+    for n in (2, 7, 50):
+        q = rng.dirichlet(np.ones(n), size=100)
+        p = q * (1 + rng.integers(-3, 4, q.shape) * 2.0**-52)
+        value = dv.f_divergence(p, q, generator, normalize=True)
+        assert np.all((value >= 0) & (value < 1e-14))
+    for concave in (lambda t: np.log(t), lambda t: np.sqrt(t) - 1):
+        with pytest.raises(ValueError, match="not convex"):
+            dv.f_divergence([0.5, 0.5], [0.5 + 1e-4, 0.5 - 1e-4], concave)
+
+
 class TestDistributions:
     """Arrays and laws share the public functions; the values themselves are tested with the densities."""
 

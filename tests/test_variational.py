@@ -8,6 +8,7 @@ import math
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -585,3 +586,35 @@ def test_results_are_frozen_and_inputs_untouched():
 def test_a_jump_is_refused_rather_than_integrated_badly():
     with pytest.raises(RuntimeError, match=r"jumps.*tilted"):
         gv.expectation_propagation([lambda s: np.where(s > 0.1234, 0.0, -np.inf)], gv.Gaussian(0, 1))
+
+
+@pytest.mark.parametrize(("value", "var"), [(-50.0, 1e-10), (3.0, 1e-14), (1e6, 1e-12), (3.0, 1e12)])
+def test_evidence_of_sharp_gaussian_sites_keeps_its_digits(value, var):
+    """log N(v; m, V + s) in 40-digit arithmetic; differences of natural parameters lose log10(V/s) digits."""
+    with mp.workdps(40):
+        total = 1 + mp.mpf(var)
+        want = -mp.log(2 * mp.pi * total) / 2 - mp.mpf(value) ** 2 / (2 * total)
+    found = gv.expectation_propagation([gv.GaussianSite(value, var)], gv.Gaussian(0, 1))
+    assert found.log_evidence == pytest.approx(float(want), rel=4e-16)
+
+
+def test_evidence_of_many_sharp_sites_is_that_of_their_joint_law():
+    directions = np.array([[1.0, 0.5, 0.0], [0.0, 1.0, -2.0], [0.3, 0.0, 1.0], [1.0, -1.0, 1.0]])
+    values, variances = [2.0, -1.0, 5.0, 0.5], [1e-10, 1e-4, 1.0, 1e-7]
+    found = gv.expectation_propagation(
+        [gv.GaussianSite(v, s) for v, s in zip(values, variances, strict=True)],
+        gv.Gaussian(np.zeros(3), np.eye(3)),
+        projections=directions,
+    )
+    with mp.workdps(40):
+        rows = mp.matrix(directions.tolist())
+        cov = rows * rows.T + mp.diag(variances)
+        y = mp.matrix(values)
+        quadratic = (y.T * mp.inverse(cov) * y)[0]
+        want = -(quadratic + mp.log(mp.det(cov)) + 4 * mp.log(2 * mp.pi)) / 2
+    assert found.log_evidence == pytest.approx(float(want), rel=1e-11)
+
+
+def test_clutter_under_a_vague_prior_keeps_its_digits():
+    found = gv.clutter([3.0], contamination=0.0, prior_var=1e10)
+    assert found.log_evidence == pytest.approx(-0.5 * np.log(2 * np.pi * (1e10 + 1)) - 4.5e-10, rel=4e-16)

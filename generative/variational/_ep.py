@@ -218,6 +218,14 @@ class _Projected:
         """Precision and shift (precision times mean) of s_i without factor i."""
         a = self.a[i]
         var, mean = float(a @ self.cov @ a), float(a @ self.mean)
+        if abs(1 - self.tau[i] * var) < 1e-4:  # 1/var - tau would lose the digits of the cavity
+            rest = np.arange(len(self.tau)) != i
+            others, tau, nu = self.a[rest], self.tau[rest], self.nu[rest]
+            without = self.prior_precision + (others.T * tau) @ others
+            if np.linalg.eigvalsh(without)[0] > 0:
+                both = np.linalg.solve(without, np.stack([a, self.prior_shift + others.T @ nu], axis=1))
+                precision = 1 / float(a @ both[:, 0])
+                return precision, float(a @ both[:, 1]) * precision
         return 1 / var - self.tau[i], mean / var - self.nu[i]
 
     def update(self, i: int, keep: float) -> bool:
@@ -242,18 +250,27 @@ class _Projected:
         return Gaussian(self.mean, self.cov)
 
     def log_evidence(self) -> float:
-        """Phi(q) - Phi(prior) + sum_i [log Z_i + Phi(cavity_i) - Phi(q_i)], Phi the log normaliser.
+        """sum_i log c_i + log of the integral of prior times prod_i g_i, g_i the factors' Gaussians.
 
-        Rasmussen & Williams (2006), eq. 3.65, with the factors in natural parameters.
+        Rasmussen & Williams (2006), eq. 3.65. Factor i is c_i g_i, c_i = Z_i / (integral of cavity_i times
+        g_i); with g_i normalised where it has a mean (`_log_product`), c_i is 1 for a Gaussian site and
+        no term grows with its precision.
         """
-        total = _full_phi(self.cov, self.mean) - _full_phi(self.prior.cov, self.prior.mean)
+        total, cov, mean = 0.0, self.prior.cov, self.prior.mean
         for i, site in enumerate(self.sites):
             precision, shift = self._cavity(i)
             if not precision > 0:
                 return -np.inf  # only in a state that has not converged: no estimate exists
-            log_z = site.tilted(shift / precision, 1 / precision)[0]
-            full = _phi(precision + self.tau[i], shift + self.nu[i])
-            total += log_z + _phi(precision, shift) - full
+            m, v = shift / precision, 1 / precision
+            total += site.tilted(m, v)[0] - _log_product(np.array([m]), v, self.tau[i], self.nu[i : i + 1])
+        # Factors of positive precision first: every partial product is then proper.
+        for i in np.argsort(self.tau <= 0, kind="stable"):
+            a, tau, nu = self.a[i], float(self.tau[i]), float(self.nu[i])
+            spread = cov @ a
+            m, v = float(a @ mean), float(a @ spread)
+            total += _log_product(np.array([m]), v, tau, np.array([nu]))
+            mean = mean + spread * ((nu - tau * m) / (1 + tau * v))
+            cov = cov - np.outer(spread, spread) * (tau / (1 + tau * v))
         return float(total)
 
 
@@ -285,8 +302,13 @@ class _Clutter:
         var = v - r * k * v + r * (1 - r) * k * k * float(gap @ gap) / self.d
         return log_z, mean, var
 
+    def _cavity(self, i: int) -> tuple[float, np.ndarray]:
+        """Precision and shift without factor i, summed over the others: a difference would lose digits."""
+        rest = np.arange(len(self.tau)) != i
+        return self.prior_precision + float(np.sum(self.tau[rest])), np.sum(self.nu[rest], axis=0)
+
     def update(self, i: int, keep: float) -> bool:
-        precision, shift = self.precision - self.tau[i], self.shift - self.nu[i]
+        precision, shift = self._cavity(i)
         if not precision > 0:
             return False
         _, mean, var = self._tilted(i, precision, shift)
@@ -304,17 +326,20 @@ class _Clutter:
         return Gaussian(self.shift / self.precision, np.eye(self.d) / self.precision)
 
     def log_evidence(self) -> float:
-        total = self._phi(self.precision, self.shift) - self._phi(self.prior_precision, np.zeros(self.d))
+        """As for the projected factors, with isotropic ones."""
+        total, v, m = 0.0, 1 / self.prior_precision, np.zeros(self.d)
         for i in range(len(self.tau)):
-            precision, shift = self.precision - self.tau[i], self.shift - self.nu[i]
+            precision, shift = self._cavity(i)
             if not precision > 0:
                 return -np.inf  # only in a state that has not converged: no estimate exists
             total += self._tilted(i, precision, shift)[0]
-            total += self._phi(precision, shift) - self._phi(self.precision, self.shift)
+            total -= _log_product(shift / precision, 1 / precision, float(self.tau[i]), self.nu[i])
+        for i in np.argsort(self.tau <= 0, kind="stable"):
+            tau, nu = float(self.tau[i]), self.nu[i]
+            total += _log_product(m, v, tau, nu)
+            m = m + v * (nu - tau * m) / (1 + tau * v)
+            v = v / (1 + tau * v)
         return float(total)
-
-    def _phi(self, precision: float, shift: np.ndarray) -> float:
-        return 0.5 * self.d * float(np.log(2 * np.pi / precision)) + 0.5 * float(shift @ shift) / precision
 
 
 def _isotropic_logpdf(gap: np.ndarray, var: float) -> np.ndarray:
@@ -323,11 +348,13 @@ def _isotropic_logpdf(gap: np.ndarray, var: float) -> np.ndarray:
     return -0.5 * (np.sum(gap * gap, axis=-1) / var + d * np.log(2 * np.pi * var))
 
 
-def _phi(precision: float, shift: float) -> float:
-    """log of the integral of exp(-precision s^2 / 2 + shift s)."""
-    return 0.5 * float(np.log(2 * np.pi / precision) + shift * shift / precision)
+def _log_product(mean: np.ndarray, var: float, tau: float, nu: np.ndarray) -> float:
+    """log of the integral of N(s; mean, var I) g(s), s in R^d, where 1 + tau var > 0.
 
-
-def _full_phi(cov: np.ndarray, mean: np.ndarray) -> float:
-    """The same on R^d, less the constant d/2 log 2 pi, which cancels."""
-    return 0.5 * float(np.linalg.slogdet(cov)[1] + mean @ np.linalg.solve(cov, mean))
+    g is the law N(nu/tau, I/tau) for tau > 0 and exp(-tau |s|^2 / 2 + nu . s) otherwise.
+    """
+    if tau > 0:
+        return float(_isotropic_logpdf(nu / tau - mean, var + 1 / tau))
+    grown = 1 + tau * var
+    exponent = nu @ mean + 0.5 * var * (nu @ nu) - 0.5 * tau * (mean @ mean)
+    return float(exponent / grown - 0.5 * len(mean) * np.log1p(tau * var))
