@@ -16,6 +16,7 @@ from divergences._fdiv import (
 )
 from divergences._generators import Generator, f_divergence
 from divergences._laws import Density
+from divergences._many import jensen_shannon
 from divergences._mixtures import GaussianMixture
 from divergences._orders import alpha, chi2, renyi
 from divergences._samples import energy, mmd
@@ -35,6 +36,7 @@ __all__ = [
     "f_divergence",
     "hellinger",
     "jeffreys",
+    "jensen_shannon",
     "js",
     "js_distance",
     "kl",

@@ -9,15 +9,23 @@ from typing import Any
 import numpy as np
 
 import divergences._families  # noqa: F401  fills the registry
+from divergences._atoms import sample_wasserstein
+from divergences._brackets import BEYOND, checked, singular
 from divergences._closed_forms import closed_form
+from divergences._continuous_wasserstein import estimate_wasserstein
+from divergences._entropies import cross_entropy_of_laws
 from divergences._estimate import Estimate
 from divergences._functionals import Functional, functional
-from divergences._laws import _LOG_TINY, Law, as_law
-from divergences._quadrature import Integral, integrate, rays
-from transport.internal import MagnitudeError
+from divergences._laws import Law, as_law
+from divergences._line import integrate_line
+from divergences._mixtures import as_mixture, bracket_mixtures
+from divergences._samples import estimate_samples
+from divergences._summation import sum_discrete
+from divergences._vectors import estimate_vectors, reduced, singular_vectors
+from transport.internal import ConvergenceError, MagnitudeError, as_points, as_weights, namespace, to_numpy
 
 _EPS = float(np.finfo(np.float64).eps)
-_ULPS = 8 * _EPS  # relative accuracy granted to a log-density
+_SMALL = 1e-12  # a divergence of nearly equal laws is known to rounding of their log-densities only
 
 
 def evaluate(name: str, p: Any, q: Any, **options: Any) -> float:
@@ -29,8 +37,33 @@ def evaluate(name: str, p: Any, q: Any, **options: Any) -> float:
         If the value is finite but larger than any float64.
     """
     found = estimate(name, p, q, **options)
-    if found.lower < found.value == math.inf and found.method.endswith("double range"):
+    if found.lower < found.value == math.inf and found.method.endswith(BEYOND):
         raise MagnitudeError("the divergence is finite but exceeds any float64; renyi holds its logarithm")
+    return decided(name, found)
+
+
+def decided(name: str, found: Estimate) -> float:
+    """The value of an estimate that decides it: its interval is narrow, or only a confidence is claimed.
+
+    Raises
+    ------
+    ConvergenceError
+        If the interval is wider than 1e-6 of the value; it is in the message and in the error.
+    """
+    width = found.upper - found.lower if found.lower < found.upper else 0.0
+    bracketed = found.confidence == 1.0 and found.standard_error == 0.0
+    if bracketed and width > max(1e-6 * abs(found.value), _SMALL):
+        error = ConvergenceError(
+            f"{name} is only known to lie in [{found.lower:.9g}, {found.upper:.9g}] ({found.method}): a "
+            "tail or a "
+            f"singularity is not resolved. Take the interval from estimate({name!r}, P, Q), or give the "
+            "law as "
+            "Density(logpdf, support, breakpoints=...) with a log-density that does not underflow and "
+            "singular "
+            "ends at 0"
+        )
+        error.lower_bound, error.upper_bound = found.lower, found.upper
+        raise error
     return found.value
 
 
@@ -41,7 +74,8 @@ def estimate(name: str | Callable, P: Any, Q: Any, **options: Any) -> Estimate:
     ----------
     name : str or function
         ``"kl"``, ``"js"``, ``"tv"``, ``"hellinger"``, ``"squared_hellinger"``, ``"chi2"``, ``"renyi"``, ...
-        or the function of that name; ``"energy"``, ``"mmd"``, ``"wasserstein"`` for samples.
+        or the function of that name; ``"wasserstein"`` also between a sample and a law on the line;
+        ``"energy"``, ``"mmd"`` for samples.
     P, Q : distribution or array
         Frozen ``scipy.stats`` distributions (old or new infrastructure, discrete, ``multivariate_normal``),
         `Density`, `GaussianMixture`; or two samples, shape (n,) or (n, d).
@@ -79,46 +113,101 @@ def estimate(name: str | Callable, P: Any, Q: Any, **options: Any) -> Estimate:
     """
     label = name if isinstance(name, str) else str(getattr(name, "__name__", name))
     if _is_sample(P) and _is_sample(Q):
-        from divergences._samples import estimate_samples
-
         return estimate_samples(label, P, Q, **options)
+    if _is_sample(P) or _is_sample(Q):
+        return _sample_and_law(label, P, Q, **options)
     if label == "wasserstein":
-        from divergences._continuous_wasserstein import estimate_wasserstein
-
         return estimate_wasserstein(P, Q, **options)
     law_p, law_q = as_law(P, "P"), as_law(Q, "Q")
-    if law_p.kind != law_q.kind or law_p.dim != law_q.dim:
-        return _mismatch(label, law_p, law_q, options)
-    run = {k: options.pop(k) for k in ("rtol", "rng", "n_samples", "confidence") if k in options}
+    run: dict[str, Any] = {
+        k: options.pop(k) for k in ("rtol", "rng", "n_samples", "confidence") if k in options
+    }
+    if label in ("entropy", "cross_entropy"):
+        return cross_entropy_of_laws(law_p, law_p if Q is P else law_q)
     what = functional(label, **options)
-    if what.name == "kl":  # renyi with alpha = 1
-        options = {}
+    options = {k: v for k, v in options.items() if what.name in ("renyi", "alpha")}  # renyi at 1 is kl
+    found = _by_supports(what, law_p, law_q)
+    if found is None:
+        found = _by_formula(what, law_p, law_q, options, float(run.get("rtol", 1e-12)))
+    if found is None:
+        found = _computed(what, law_p, law_q, run)
+    return checked(what.name, found)
+
+
+def _sample_and_law(label: str, P: Any, Q: Any, *, p: float = 1.0, weights: Any = None) -> Estimate:
+    """W_p on the line between the measure of a sample and a law; other functionals have no such value."""
+    x, law = (P, as_law(Q, "Q")) if _is_sample(P) else (Q, as_law(P, "P"))
+    if label != "wasserstein":
+        raise ValueError(
+            f"{label} of a sample and a law: a sample is a sum of atoms, which a density gives no mass, "
+            "so that every "
+            "f-divergence takes the largest value it has. Compare samples: estimate("
+            f"{label!r}, x, law.rvs(n, random_state=rng)); or counts with masses: {label}(counts, "
+            "law.pmf(values), "
+            "normalize=True); or take wasserstein(x, law)"
+        )
+    points = as_points(to_numpy(x), "x", xp=namespace(np.empty(0)))
+    if points.shape[1] != 1 or law.kind == "vector":
+        raise ValueError(
+            f"wasserstein between a sample in dimension {points.shape[1]} and a law in dimension "
+            f"{law.dim} is "
+            "computed on the line only; draw a sample of the law, or take transport.semidiscrete for a "
+            "PixelDensity"
+        )
+    size = len(points)
+    w = np.full(size, 1 / size) if weights is None else as_weights(weights, "a", xp=np, size=size)
+    return sample_wasserstein(points[:, 0], np.asarray(w, dtype=float), law, p)
+
+
+def _by_supports(what: Functional, p: Law, q: Law) -> Estimate | None:
+    """What the kinds and the dimensions of the supports decide."""
+    if p.dim != q.dim or ("vector" in (p.kind, q.kind) and p.kind != q.kind):
+        raise ValueError(
+            f"P has dimension {p.dim} and Q has dimension {q.dim}; they must live in the same space"
+        )
+    if p.kind != q.kind:  # an atom has density zero
+        return singular(what, "mutually singular: atoms against a density")
+    if p.kind == "vector":
+        return singular_vectors(what, p, q)
+    if p.lattice is not None and q.lattice is not None:
+        gap = p.lattice - q.lattice
+        if abs(gap - round(gap)) > 4 * _EPS * (abs(p.lattice) + abs(q.lattice)):
+            return singular(what, "mutually singular: shifted lattices")
+    return None
+
+
+def _by_formula(what: Functional, p: Law, q: Law, options: dict[str, Any], rtol: float) -> Estimate | None:
+    if p.genuine and q.genuine and p.family == q.family and _same(p.params, q.params):
+        return Estimate(0.0, 0.0, 0.0, "closed form: equal laws", 0)
+    p, q = reduced(p, q)
+    exact = closed_form(what.name, (p.family, p.params), (q.family, q.params), **options)
+    if exact is None:
+        return None
+    value = max(0.0, exact[0])
+    found = Estimate(value, max(0.0, exact[0] - exact[1]), value + exact[1], "closed form", 0)
+    if p.kind != "continuous" or exact[1] <= rtol * exact[0] or math.isinf(exact[0]):
+        return found
+    return _narrower(found, integrate_line(what, p, q, rtol))
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def _computed(what: Functional, p: Law, q: Law, run: dict[str, Any]) -> Estimate:
     rtol = float(run.pop("rtol", 1e-12))
-    exact = closed_form(what.name, (law_p.family, law_p.params), (law_q.family, law_q.params), **options)
-    if exact is not None:
-        value = max(0.0, exact[0])
-        found = Estimate(value, max(0.0, exact[0] - exact[1]), value + exact[1], "closed form", 0)
-        if law_p.kind != "continuous" or exact[1] <= rtol * exact[0] or math.isinf(exact[0]):
-            return found
-        return _narrower(found, _quadrature(what, law_p, law_q, rtol))
-    if law_p.kind == "continuous":
-        return _quadrature(what, law_p, law_q, rtol)
-    if law_p.kind == "discrete":
-        from divergences._summation import sum_discrete
-
-        return sum_discrete(what, law_p, law_q)
-    from divergences._vectors import estimate_vectors
-
-    sampled = estimate_vectors(what, law_p, law_q, **run)
-    return _within_bracket(what.name, law_p, law_q, sampled)
+    if p.kind == "continuous":
+        return integrate_line(what, p, q, rtol)
+    if p.kind == "discrete":
+        return sum_discrete(what, p, q)
+    p, q = reduced(p, q)
+    return _within_bracket(what.name, p, q, estimate_vectors(what, p, q, **run))
 
 
 def _within_bracket(name: str, p: Law, q: Law, sampled: Estimate) -> Estimate:
     """KL and JS of Gaussian mixtures: the sampled value, inside bounds that hold with certainty."""
     if "gaussian_mixture" not in (p.family, q.family):
         return sampled
-    from divergences._mixtures import as_mixture, bracket_mixtures
-
     f, g = as_mixture(p), as_mixture(q)
     if f is None or g is None or name not in ("kl", "js"):
         return sampled
@@ -129,130 +218,17 @@ def _within_bracket(name: str, p: Law, q: Law, sampled: Estimate) -> Estimate:
     )
 
 
+def entropies(name: str, P: Any, Q: Any) -> float:
+    """Entropy of P (Q is P) or cross-entropy of P and Q, as a float."""
+    if _is_sample(P) or _is_sample(Q):
+        raise TypeError(f"{name} takes two distributions or two arrays of masses, not one of each")
+    law = as_law(P, "P")
+    return decided(name, cross_entropy_of_laws(law, law if Q is P else as_law(Q, "Q")))
+
+
 def _is_sample(x: Any) -> bool:
     return isinstance(x, (list, tuple)) or hasattr(x, "__array__") or hasattr(x, "__dlpack__")
 
 
 def _narrower(a: Estimate, b: Estimate) -> Estimate:
     return a if a.upper - a.lower <= b.upper - b.lower else b
-
-
-def _mismatch(label: str, p: Law, q: Law, options: dict[str, Any]) -> Estimate:
-    """An atom has density zero: a discrete and a continuous law on the line are mutually singular."""
-    if p.dim != q.dim or "vector" in (p.kind, q.kind):
-        raise ValueError(
-            f"P has dimension {p.dim} and Q has dimension {q.dim}; they must live in the same space"
-        )
-    what = functional(label, **{k: v for k, v in options.items() if k == "alpha"})
-    value = _singular(what)
-    return Estimate(value, value, value, "mutually singular", 0)
-
-
-def _singular(what: Functional) -> float:
-    infinite = what.singular_p or what.singular_q
-    return math.inf if infinite else what.finish(what.largest)
-
-
-def bracket(
-    what: Functional, value: float, error: float, upper: float | None = None
-) -> tuple[float, float, float]:
-    """(value, lower, upper) of finish(integral), from the integral and its error bound."""
-    high = min(what.largest, value + error) if upper is None else upper
-    low = min(max(0.0, value - error), what.largest)
-    value = min(max(value, low), high)
-    done = [what.finish(x) if math.isfinite(x) else math.inf for x in (value, low, high)]
-    # the last rounding, of finish itself
-    return done[0], done[1] * (1 - 4 * _EPS), done[2] * (1 + 4 * _EPS)
-
-
-def _infinite(what: Functional, p: Law, q: Law) -> bool:
-    """Whether the supports alone make the answer infinite."""
-    if what.singular_p and (p.lower < q.lower or p.upper > q.upper):
-        return True
-    return what.singular_q and (q.lower < p.lower or q.upper > p.upper)
-
-
-def _quadrature(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
-    if _infinite(what, p, q):
-        return Estimate(math.inf, math.inf, math.inf, "supports", 0)
-    if p.upper <= q.lower or q.upper <= p.lower:
-        value = _singular(what)
-        return Estimate(value, value, value, "supports", 0)
-    worst = np.zeros(2)  # largest |∂g/∂log p|/p met where P has mass, and the same of Q
-    clipped, uncovered = [False], [False]
-
-    def integrand(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        lp, lq = _clip(p, center, offset), _clip(q, center, offset)
-        g, dp, dq = what.parts(lp, lq)
-        here = np.abs(offset)
-        dens_p, dens_q = np.exp(lp), np.exp(lq)
-        for i, (dens, slope) in enumerate(((dens_p, dp), (dens_q, dq))):
-            met = dens * here > 1e-13
-            if met.any():
-                worst[i] = max(worst[i], float(np.max(slope[met] / dens[met])))
-        # Density zero here and positive there: an infinite answer, unless -inf is x² overflowing far out.
-        near = here < 1e100 * scale
-        if what.singular_p and (near & np.isneginf(lq) & (dens_p > 0)).any():
-            uncovered[0] = True
-        if what.singular_q and (near & np.isneginf(lp) & (dens_q > 0)).any():
-            uncovered[0] = True
-        # q known only as "below e^-745": the integrand may be larger by an unknown amount
-        for law, log_law, other, singular in (
-            (q, lq, dens_p, what.singular_p),
-            (p, lp, dens_q, what.singular_q),
-        ):
-            if singular and law.underflows and (other * here)[log_law == _LOG_TINY].sum() > 1e-300:
-                clipped[0] = True
-        off_p, off_q = (
-            _ULPS * (1 + np.where(dens > 0, np.abs(log), 0)) for dens, log in ((dens_p, lp), (dens_q, lq))
-        )
-        # The first order of a rounded log-density, and the second: all there is where p and q round alike.
-        noise = dp * off_p + dq * off_q + dens_p * off_p**2 + dens_q * off_q**2
-        rows = [g, dens_p, dens_q, noise, dp, dq]
-        return np.stack([*rows, np.sign(dens_p - dens_q)] if what.kinks else rows)
-
-    scale = math.sqrt(p.scale) * math.sqrt(q.scale)
-    line = rays(min(p.lower, q.lower), max(p.upper, q.upper), [*p.centers, *q.centers], scale)
-    done = integrate(integrand, line, rtol=min(rtol / 4, 1e-13), kinks=what.kinks)
-    if uncovered[0]:
-        return Estimate(math.inf, math.inf, math.inf, "supports", done.n_evaluations)
-    _require_mass(done)
-    return _assemble(what, done, worst, clipped[0])
-
-
-def _clip(law: Law, center: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    value = law.log_density(center, offset)
-    if not law.underflows:
-        return value
-    x = center + offset
-    return np.where(np.isneginf(value) & (x > law.lower) & (x < law.upper), _LOG_TINY, value)
-
-
-def _require_mass(done: Integral) -> None:
-    if done.tail in ("infinite", "overflow"):
-        return
-    for k, name in ((1, "P"), (2, "Q")):
-        mass, error = float(done.values[k]), float(done.errors[k])
-        if abs(mass - 1) > 1e-6 + error:
-            raise ValueError(
-                f"{name}'s density integrates to {mass:.9g}, not 1: it is not normalised, or mass hides in "
-                "a peak the quadrature did not see (pass Density(..., breakpoints=[its position])), or "
-                "beside a singularity that floating-point positions cannot approach (shift it to 0)"
-            )
-
-
-def _assemble(what: Functional, done: Integral, worst: np.ndarray, clipped: bool) -> Estimate:
-    n = done.n_evaluations
-    if done.tail == "infinite":
-        return Estimate(math.inf, math.inf, math.inf, "quadrature: divergent tail", n)
-    if done.tail == "overflow":
-        top = what.finish(1e308)
-        return Estimate(math.inf, top, math.inf, "quadrature: beyond the double range", n)
-    value, error = float(done.values[0]), float(done.errors[0])
-    error += float(done.values[3])
-    for k in (0, 1):  # a log-density wrong by a constant, or mass lost next to a singularity
-        defect = abs(float(done.values[1 + k]) - 1) + float(done.errors[1 + k])
-        error += defect * (float(done.values[4 + k]) + float(worst[k]) * (defect > 1e-12))
-    unclear = done.tail == "unclear" or clipped
-    v, low, high = bracket(what, value, error, math.inf if unclear else None)
-    return Estimate(v, low, high, "quadrature", n)

@@ -174,7 +174,7 @@ def jeffreys(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) 
 def cross_entropy(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Cross-entropy :math:`-\sum p\log q = H(p) + KL(p\|q)`, in [0, inf].
 
-    Arguments and errors are those of `kl`.
+    Arguments and errors are those of `kl`. Of densities it is :math:`-\int p\log q`, of any sign or infinite.
 
     Examples
     --------
@@ -182,7 +182,9 @@ def cross_entropy(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = Fa
     0.8369882167858358
     """
     if is_distribution(p) or is_distribution(q):
-        raise TypeError("cross_entropy takes arrays of masses; of distributions it is kl(p, q) + p.entropy()")
+        from divergences._densities import entropies
+
+        return entropies("cross_entropy", p, q)
     rows, _ = measured(p, q, axis=axis, normalize=normalize)
     sums = rows.scan("surprise", level=False, high=rows.mass_q, low=rows.low_q)
     return rows.shaped((sums[:, 0] + sums[:, 1]) / rows.mass_p)
@@ -191,7 +193,9 @@ def cross_entropy(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = Fa
 def entropy(p: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Shannon entropy :math:`-\sum p\log p`, in [0, log n].
 
-    Arguments and errors are those of `kl`. ``kl(p, q) = cross_entropy(p, q) - entropy(p)`` to rounding.
+    Arguments and errors are those of `kl`. Of a density it is the differential entropy
+    :math:`-\int p\log p`, of any sign, by quadrature with an interval.
+    ``kl(p, q) = cross_entropy(p, q) - entropy(p)`` to rounding.
 
     Notes
     -----
@@ -204,7 +208,9 @@ def entropy(p: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     0.6931471805599453
     """
     if is_distribution(p):
-        raise TypeError("entropy takes an array of masses; a scipy distribution has its own: p.entropy()")
+        from divergences._densities import entropies
+
+        return entropies("entropy", p, p)
     rows, _ = measured(p, p, axis=axis, normalize=normalize)
     sums = rows.scan("surprise", level=False, high=rows.mass_p, low=rows.low_p)
     return rows.shaped((sums[:, 0] + sums[:, 1]) / rows.mass_p)

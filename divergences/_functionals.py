@@ -29,6 +29,11 @@ class Functional:
         Whether mass of P where q = 0 (of Q where p = 0) makes the answer infinite.
     largest : float
         Supremum of the integral over all pairs of laws.
+    companion : function or None
+        The functional that takes over where the integral exceeds 1/2: its integral is the affinity
+        ∫p^α q^{1-α} itself, of which ``finish`` would need 1 minus the integral (or 1 plus).
+    finish_log : function or None
+        ``finish`` as a function of the logarithm of the integral, where that may leave the double range.
     """
 
     name: str
@@ -38,6 +43,28 @@ class Functional:
     singular_q: bool = False
     largest: float = math.inf
     kinks: bool = False  # g has a corner where p = q
+    mixing: tuple[float, float] | None = None  # g grows like p^a q^b, (a, b), where that overflows
+    symmetric: bool = False
+    companion: Callable[[], Functional] | None = None
+    finish_log: Callable[[float], float] | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether no pair of laws makes the integral infinite."""
+        return math.isfinite(self.largest)
+
+    def log_integrand(self, lp: np.ndarray, lq: np.ndarray) -> np.ndarray:
+        """log g; g is homogeneous of degree 1 in (p, q), so nothing over- or underflows on the way."""
+        top = np.maximum(lp, lq)
+        level = np.where(np.isfinite(top), top, 0.0)
+        with np.errstate(all="ignore"):
+            value = np.log(self.parts(lp - level, lq - level)[0]) + level
+            if self.mixing is not None:
+                a, b = self.mixing
+                value = np.where(
+                    np.isposinf(value) & np.isfinite(lp) & np.isfinite(lq), a * lp + b * lq, value
+                )
+        return np.where(np.isneginf(top), -np.inf, value)
 
 
 def _same(x: float) -> float:
@@ -130,6 +157,32 @@ def _power(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
     return g, np.abs(alpha * (mixed - p)), np.abs((1 - alpha) * (mixed - q))
 
 
+def _affinity(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
+    """p^α q^{1-α}."""
+    both = np.isneginf(lp) | np.isneginf(lq)
+    safe_p, safe_q = np.where(both, 0.0, lp), np.where(both, 0.0, lq)
+    alone = np.where(np.isneginf(lp), 0.0, np.inf) if alpha > 1 else 0.0
+    g = np.where(both, alone, np.exp(alpha * safe_p + (1 - alpha) * safe_q))
+    return g, alpha * g, abs(1 - alpha) * g
+
+
+def _affinity_of(alpha: float, factor: float) -> Functional:
+    """factor · log ∫p^α q^{1-α}."""
+
+    def finish_log(log: float) -> float:
+        return max(0.0, factor * log)
+
+    return Functional(
+        "affinity",
+        partial(_affinity, alpha=alpha),
+        lambda x: finish_log(math.log(x)) if x > 0 else math.inf,
+        singular_p=alpha > 1,
+        largest=1.0 if alpha < 1 else math.inf,
+        mixing=(alpha, 1 - alpha),
+        finish_log=finish_log,
+    )
+
+
 def _renyi_finish(integral: float, *, alpha: float) -> float:
     if alpha > 1:
         return math.log1p(integral) / (alpha - 1)
@@ -157,6 +210,7 @@ def _alpha(alpha: float) -> Functional:
         singular_p=alpha >= 1,
         singular_q=alpha <= 0,
         largest=1.0 if 0 < alpha < 1 else math.inf,
+        mixing=((1 - order, order) if mirrored else (order, 1 - order)),
     )
 
 
@@ -178,23 +232,37 @@ def _renyi(alpha: float = 2.0) -> Functional:
         partial(_renyi_finish, alpha=alpha),
         singular_p=alpha > 1,
         largest=math.inf if alpha > 1 else 1.0,
+        mixing=(alpha, 1 - alpha),
+        companion=partial(_affinity_of, alpha, 1 / (alpha - 1)),
     )
 
 
+_2LOG2 = 2 * math.log(2)
 _TABLE: dict[str, Callable[..., Functional]] = {
     "kl": lambda: Functional("kl", _kl, _same, singular_p=True),
-    "jeffreys": lambda: Functional("jeffreys", _jeffreys, _same, singular_p=True, singular_q=True),
-    "js": lambda: Functional("js", _js, _same, largest=2 * math.log(2)),
+    "jeffreys": lambda: Functional(
+        "jeffreys", _jeffreys, _same, singular_p=True, singular_q=True, symmetric=True
+    ),
+    "js": lambda: Functional("js", _js, _same, largest=_2LOG2, symmetric=True),
     "js_distance": lambda: Functional(
-        "js_distance", _js, lambda x: math.sqrt(x / 2), largest=2 * math.log(2)
+        "js_distance", _js, lambda x: math.sqrt(x / 2), largest=_2LOG2, symmetric=True
     ),
-    "tv": lambda: Functional("tv", _tv, _same, largest=1.0, kinks=True),
-    "squared_hellinger": lambda: Functional("squared_hellinger", _squared_hellinger, _same, largest=1.0),
-    "hellinger": lambda: Functional("hellinger", _squared_hellinger, math.sqrt, largest=1.0),
+    "tv": lambda: Functional("tv", _tv, _same, largest=1.0, kinks=True, symmetric=True),
+    "squared_hellinger": lambda: Functional(
+        "squared_hellinger", _squared_hellinger, _same, largest=1.0, symmetric=True
+    ),
+    "hellinger": lambda: Functional("hellinger", _squared_hellinger, math.sqrt, largest=1.0, symmetric=True),
     "bhattacharyya": lambda: Functional(
-        "bhattacharyya", _squared_hellinger, _bhattacharyya_finish, largest=1.0
+        "bhattacharyya",
+        _squared_hellinger,
+        _bhattacharyya_finish,
+        largest=1.0,
+        symmetric=True,
+        companion=partial(_affinity_of, 0.5, -1.0),
     ),
-    "chi2": lambda: Functional("chi2", partial(_power, alpha=2.0), _same, singular_p=True),
+    "chi2": lambda: Functional(
+        "chi2", partial(_power, alpha=2.0), _same, singular_p=True, mixing=(2.0, -1.0)
+    ),
     "alpha": _alpha,
     "renyi": _renyi,
 }

@@ -7,9 +7,8 @@ has paid for it already.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ import numpy as np
 LogDensity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(centre, offset) -> log-density at centre + offset, formed so that a small offset is not rounded away."""
 
-_LOG_TINY = -745.13  # log of the smallest positive double: a log(pdf) below it reads -inf
+REACH = 345.0  # log distances run to scale * e^±345 (1e±150): squares stay finite
+UNDERFLOW = -700.0  # log(pdf) loses its digits below e^-708
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,31 @@ class Law:
     Attributes
     ----------
     kind : {"continuous", "discrete", "vector"}
-    log_density : LogDensity or (n, d) -> (n,) for vectors, or k -> log-mass for discrete laws
+    family : str
+        scipy's name if the law is scipy's own, ``Density.family``, or the name of a home-made class:
+        what closed forms are looked up by.
+    genuine : bool
+        The family and ``params`` determine the law (scipy's own generators, Gaussian mixtures).
+    log_density : LogDensity or (n, d) -> (n,) for vectors, or x -> log-mass for discrete laws
+    lower, upper : float
+        The support.
+    known_lower, known_upper : float
+        Where the log-density is a number; between these and the support it underflowed, and nothing is
+        known but that it is small. See `settled`.
     underflows : bool
         The log-density is log(pdf): -inf inside the support may only mean "below e^-745".
-    lo, hi : function of q
-        Quantiles: ppf(q) and isf(q), or None.
+    rounded : bool
+        centre + offset is formed in the working precision: nothing is known closer than that to an end.
+    grain : float
+        Size of the largest term a log-density adds up: what its rounding error is relative to.
+    atoms, lattice : array or None, float or None
+        Places of a discrete law: listed, or lattice + integers.
+    period : float or None
+        The law lives on a circle of this length.
+    quantiles : tuple of functions or None
+        ppf, isf, cdf, sf where they are formulas, accurate in both tails.
+    affine : pair of arrays or None
+        Of elliptical vectors: the centre and the matrix whose range is the direction of the support.
     """
 
     kind: str
@@ -96,131 +116,22 @@ class Law:
     centers: tuple[float, ...] = ()
     scale: float = 1.0
     underflows: bool = False
-    ppf: Callable[[np.ndarray], np.ndarray] | None = None
-    isf: Callable[[np.ndarray], np.ndarray] | None = None
-    cdf: Callable[[np.ndarray], np.ndarray] | None = None
-    sf: Callable[[np.ndarray], np.ndarray] | None = None
+    rounded: bool = False
+    genuine: bool = False
+    known_lower: float = -math.inf
+    known_upper: float = math.inf
+    grain: float = 0.0
+    quantiles: tuple[Callable, Callable, Callable, Callable] | None = None
     atoms: np.ndarray | None = None
+    lattice: float | None = None
+    period: float | None = None
+    name: str = "P"
     dim: int = 1
     sampler: Callable[[int, np.random.Generator], np.ndarray] | None = None
-    known: bool = True  # False: centres were guessed, so mass may have been missed
+    affine: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def _beta(z: np.ndarray, rest: np.ndarray, a: float, b: float) -> np.ndarray:
-    from scipy.special import betaln, xlogy
-
-    return xlogy(a - 1, z) + xlogy(b - 1, rest) - betaln(a, b)
-
-
-# (z, upper end - z, *shapes) -> standard log-density, where scipy only has log(pdf), which underflows in the
-# tails, or where 1 - z must not be formed by subtraction.
-_EXACT_LOGPDF: dict[str, Callable[..., np.ndarray]] = {
-    "arcsine": lambda z, rest: _beta(z, rest, 0.5, 0.5),
-    "beta": _beta,
-    "laplace": lambda z, rest: -np.abs(z) - math.log(2),
-    "pareto": lambda z, rest, b: math.log(b) - (b + 1) * np.log(z),
-    "uniform": lambda z, rest: np.zeros_like(z),
-}
-
-
-def _frozen(P: Any, name: str) -> Law:
-    """A law of scipy's old infrastructure: shapes, loc and scale around a standard law."""
-    dist = P.dist
-    shapes, loc, scale = dist._parse_args(*P.args, **P.kwds)
-    numbers = [np.asarray(s, dtype=float) for s in (*shapes, loc, scale)]
-    if any(v.ndim for v in numbers):
-        raise ValueError(f"{name} is a {dist.name} with array parameters; compare one pair of laws at a time")
-    shapes, loc, scale = [float(v) for v in numbers[:-2]], float(numbers[-2]), float(numbers[-1])
-    labels = [s.strip() for s in dist.shapes.split(",")] if dist.shapes else []
-    params = dict(zip(labels, shapes)) | {"loc": loc, "scale": scale}
-    lower, upper = (float(v) for v in P.support())
-    if math.isnan(lower) or not scale > 0:
-        raise ValueError(f"{name} is a {dist.name} with invalid parameters {params}")
-    common: dict[str, Any] = {"family": dist.name, "params": params, "lower": lower, "upper": upper}
-    common |= {"ppf": P.ppf, "isf": P.isf, "cdf": P.cdf, "sf": P.sf, "sampler": _scipy_sampler(P)}
-    if not hasattr(P, "logpdf"):
-        atoms = np.asarray(dist.xk, dtype=float) * 1.0 + loc if hasattr(dist, "xk") else None
-        center = float(P.median())
-        return Law("discrete", log_density=P.logpmf, atoms=atoms, centers=(center,), **common)
-    a, b = (float(v) for v in dist.support(*shapes))
-    raw = _EXACT_LOGPDF.get(dist.name)
-    log_scale = math.log(scale)
-
-    def log_density(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        z0 = (center - loc) / scale
-        for end in (a, b):  # a support end is exact in standard units, whatever loc + scale rounded to
-            if math.isfinite(end):
-                z0 = np.where(np.abs(z0 - end) <= 4e-16 * (abs(end) + abs(loc / scale)), end, z0)
-        z = z0 + offset / scale
-        z = np.where((z == z0) & (z0 != 0), np.nextafter(z0, np.copysign(np.inf, offset)), z)
-        inside = (z >= a) & (z <= b)
-        safe = np.where(
-            inside, z, 0.5 * (a + b) if math.isfinite(a + b) else (a if math.isfinite(a) else 0.0)
-        )
-        if raw:
-            rest = np.where(z0 == b, -offset / scale, b - safe)
-            value = raw(safe, np.where(inside, rest, 1.0), *shapes)
-        else:
-            value = dist.logpdf(safe, *shapes)
-        return np.where(inside, value, -np.inf) - log_scale
-
-    low, mid, high = (float(dist.ppf(u, *shapes)) for u in (0.25, 0.5, 0.75))
-    spread = scale * max(0.5 * (high - low), 1e-12 * abs(mid), 1e-290)
-    center = loc + scale * mid
-    own = type(dist)._logpdf.__qualname__.startswith("rv_continuous.")
-    breaks = tuple(float(v) for v in loc + scale * np.asarray(getattr(dist, "_hbins", ())))
-    return Law(
-        "continuous",
-        log_density=log_density,
-        centers=(center, *breaks),
-        scale=spread,
-        underflows=own and raw is None and not breaks,
-        **common,
-    )
-
-
-def _scipy_sampler(P: Any) -> Callable[[int, np.random.Generator], np.ndarray]:
-    if hasattr(P, "rvs"):
-        return lambda n, rng: np.asarray(P.rvs(size=n, random_state=rng), dtype=float)
-    return lambda n, rng: np.asarray(P.sample(n, rng=rng), dtype=float)
-
-
-_OLD_NAMES: dict[str, Callable[[Any], tuple[str, tuple[float, ...]]]] = {
-    "Normal": lambda P: ("norm", (P.mu, P.sigma)) if hasattr(P, "mu") else ("norm", (0, 1)),
-    "StandardNormal": lambda P: ("norm", (0, 1)),
-    "Logistic": lambda P: ("logistic", (0, 1)),
-    "Uniform": lambda P: ("uniform", (P.a, P.b - P.a)),
-    "Binomial": lambda P: ("binom", (P.n, P.p)),
-}
-
-
-def _new(P: Any, name: str) -> Law:
-    """A law of scipy's new infrastructure."""
-    if type(P).__name__ in _OLD_NAMES:
-        family, args = _OLD_NAMES[type(P).__name__](P)
-        if any(np.ndim(v) for v in args):
-            raise ValueError(f"{name} has array parameters; compare one pair of laws at a time")
-        return _frozen(getattr(sys.modules["scipy.stats"], family)(*args), name)
-    lower, upper = (float(v) for v in P.support())
-    family = type(P).__name__
-    parts = getattr(P, "components", ())
-    quarter = [float(P.icdf(u)) for u in (0.25, 0.5, 0.75)]
-    common: dict[str, Any] = {"family": family, "params": {}, "lower": lower, "upper": upper}
-    common |= {"ppf": P.icdf, "isf": P.iccdf, "cdf": P.cdf, "sf": P.ccdf, "sampler": _scipy_sampler(P)}
-    if not np.isfinite(float(P.logpdf(quarter[1]))) and np.isfinite(float(P.logpmf(round(quarter[1])))):
-        return Law("discrete", log_density=P.logpmf, centers=(quarter[1],), **common)
-    centers = (quarter[1], *(float(c.median()) for c in parts))
-    spread = max(0.5 * (quarter[2] - quarter[0]), 1e-290)
-    return Law(
-        "continuous",
-        log_density=_shifted(P.logpdf, lower, upper, name),
-        centers=centers,
-        scale=spread,
-        **common,
-    )
-
-
-def _shifted(logpdf: Callable, lower: float, upper: float, name: str) -> LogDensity:
+def shifted(logpdf: Callable, lower: float, upper: float, name: str) -> LogDensity:
     """x -> log-density as (centre, offset) -> log-density, zero outside the support, NaN refused."""
 
     def log_density(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -240,7 +151,105 @@ def _shifted(logpdf: Callable, lower: float, upper: float, name: str) -> LogDens
     return log_density
 
 
-def _guess_center(log_density: LogDensity, lower: float, upper: float) -> tuple[float, float]:
+def _alive(law: Law) -> LogDensity:
+    """The log-density, -inf where it is NaN or a log(pdf) without digits."""
+    floor = UNDERFLOW if law.underflows else -math.inf
+
+    def log_density(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            value = law.log_density(center, offset)
+        return np.where(value > floor, value, -np.inf)
+
+    return log_density
+
+
+def _last_place(f: LogDensity, center: float, sign: float, v: np.ndarray) -> tuple[float, float] | None:
+    """Where f turns to -inf for good along center + sign·exp(v), and its value just before it, if it does."""
+    height = f(np.full(v.shape, center), sign * np.exp(v))
+    alive = np.flatnonzero(height > -math.inf)
+    if not alive.size or alive[-1] == v.size - 1:
+        return None
+    last = int(alive[-1])
+    inside, outside, value = float(v[last]), float(v[last + 1]), float(height[last])
+    for _ in range(60):
+        middle = 0.5 * (inside + outside)
+        got = float(f(np.array([center]), np.array([sign * math.exp(middle)]))[0])
+        if got > -math.inf:
+            inside, value = middle, got
+        else:
+            outside = middle
+    return center + sign * math.exp(inside), value
+
+
+def settled(law: Law) -> Law:
+    """The law with its true support, and the part of it where the log-density is known.
+
+    Walking outwards from the outermost centre, or inwards from an end of the support, the log-density may
+    be -inf or NaN on the side of the end. If it falls there from above e^-650 the support ends there; if
+    it had been falling for long (or is a log(pdf)), it underflowed, and what lies beyond is unknown.
+    """
+    changes: dict[str, Any] = {}
+    base, f = math.log(law.scale), _alive(law)
+    inner = [c for c in law.centers if law.lower < c < law.upper] or list(law.centers)
+    for sign, side in ((-1.0, "lower"), (1.0, "upper")):
+        end = getattr(law, side)
+        center = (min if sign < 0 else max)(inner)
+        known = f"known_{side}"
+        if math.isfinite(end):
+            changes[known] = end
+            room = math.log(abs(end - center)) if end != center else -math.inf
+            v = np.arange(room - 0.01, min(room, base) - REACH, -0.5)
+            found = _last_place(f, end, -sign, v) if v.size else None
+        else:
+            found = _last_place(f, center, sign, base + np.arange(-12.0, REACH + 0.25, 0.5))
+        if found is not None:
+            changes[known] = found[0]
+            if found[1] > -650 and not law.underflows:
+                changes[side] = found[0]
+    return replace(law, **changes)
+
+
+def extended(f: LogDensity, ends: list[float], width: float) -> LogDensity:
+    """``f`` with its power law beside ``ends``, where centre + offset rounds to few digits of the offset.
+
+    Within 2^-20 of an end, log f is continued as A + s log d + B d + C d², d the distance, through the
+    values at four distances further out; only if that predicts f at 2^-24 as well as rounding lets it.
+    """
+    fits: dict[tuple[float, float], tuple[float, np.ndarray]] = {}
+    for end in ends:
+        unit = min(abs(end), width)
+        if not (math.isfinite(end) and end != 0 and unit > abs(end) / 64):
+            continue
+        for sign in (-1.0, 1.0):
+            d = unit * 2.0 ** -np.array([10.0, 13.0, 16.0, 20.0])
+            rows = np.stack([np.ones(4), np.log(d), d, d * d], axis=1)
+            check = unit * 2.0**-24
+            with np.errstate(all="ignore"):
+                got = f(np.full(5, end), sign * np.append(d, check))
+            if not np.isfinite(got).all():
+                continue
+            scaled = rows / np.abs(rows).max(axis=0)
+            fit = np.linalg.solve(scaled, got[:4]) / np.abs(rows).max(axis=0)
+            predicted = fit @ np.array([1.0, math.log(check), check, check * check])
+            if abs(predicted - got[4]) <= 2.0**-22 * (1 + abs(float(fit[1]))):
+                fits[end, sign] = float(d[-1]), fit
+
+    if not fits:
+        return f
+
+    def log_density(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        value = f(center, offset)
+        for (end, sign), (reach, fit) in fits.items():
+            near = (center == end) & (np.abs(offset) < reach) & (offset * sign > 0)
+            if near.any():
+                d = np.abs(offset[near])
+                value[near] = fit[0] + fit[1] * np.log(d) + fit[2] * d + fit[3] * d * d
+        return value
+
+    return log_density
+
+
+def guess_center(log_density: LogDensity, lower: float, upper: float) -> tuple[float, float]:
     """A mode and a width, by zooming into the best point of a logarithmic grid."""
     anchor = lower if math.isfinite(lower) else upper if math.isfinite(upper) else 0.0
     steps = np.exp(np.arange(-60.0, 60.0, 0.25))
@@ -280,55 +289,16 @@ def _density(P: Density, name: str) -> Law:
 
         return Law("vector", family, params, vector, dim=len(box), sampler=draw)
     lower, upper = float(box[0]), float(box[1])
-    log_density = _shifted(P.logpdf, lower, upper, name)
-    mode, width = _guess_center(log_density, lower, upper)
-    centers = tuple(float(b) for b in P.breakpoints)
-    return Law(
-        "continuous",
-        family,
-        params,
-        log_density,
-        lower,
-        upper,
-        (mode, *centers),
-        width,
-        sampler=P.sampler,
-        known=False,
-    )
-
-
-def _vector(P: Any, name: str) -> Law | None:
-    """scipy's frozen multivariate laws, recognised by their attributes."""
-    family = type(P).__name__.removesuffix("_frozen")
-    if family not in ("multivariate_normal", "multivariate_t", "dirichlet"):
-        return None
-    params: dict[str, Any]
-    if family == "multivariate_normal":
-        params = {"mean": np.asarray(P.mean, dtype=float), "cov": np.asarray(P.cov, dtype=float)}
-        dim = len(params["mean"])
-    elif family == "multivariate_t":
-        params = {"loc": np.asarray(P.loc), "shape": np.asarray(P.shape), "df": float(P.df)}
-        dim = len(params["loc"])
-    else:
-        params = {"alpha": np.asarray(P.alpha, dtype=float)}
-        dim = len(params["alpha"])
-    rows = (lambda x: P.logpdf(x.T)) if family == "dirichlet" else P.logpdf
-
-    def draw(n: int, rng: np.random.Generator) -> np.ndarray:
-        return np.asarray(P.rvs(size=n, random_state=rng), dtype=float).reshape(n, dim)
-
-    return Law(
-        "vector",
-        family,
-        params,
-        lambda x: np.asarray(rows(x), dtype=float).reshape(-1),
-        dim=dim,
-        sampler=draw,
-    )
+    log_density = shifted(P.logpdf, lower, upper, name)
+    mode, width = guess_center(log_density, lower, upper)
+    breaks = [float(b) for b in P.breakpoints]
+    log_density = extended(log_density, [lower, upper, *breaks], width)
+    law = Law("continuous", family, params, log_density, lower, upper, (mode, *breaks), width)
+    return settled(replace(law, sampler=P.sampler, name=name, rounded=True))
 
 
 def as_law(P: Any, name: str) -> Law:
-    """The `Law` behind ``P``.
+    """The `Law` behind ``P``: the one place where distributions are recognised.
 
     Raises
     ------
@@ -341,15 +311,11 @@ def as_law(P: Any, name: str) -> Law:
         return P.as_law()
     if isinstance(P, Density):
         return _density(P, name)
-    if hasattr(P, "freeze") and not hasattr(P, "dist"):  # stats.norm without parameters, rv_histogram
-        P = P()
-    if hasattr(P, "dist") and hasattr(P, "kwds"):
-        return _frozen(P, name)
-    if hasattr(P, "iccdf") and hasattr(P, "logpdf"):
-        return _new(P, name)
-    vector = _vector(P, name)
-    if vector is not None:
-        return vector
+    from divergences._scipy_laws import recognise
+
+    found = recognise(P, name)
+    if found is not None:
+        return found
     raise TypeError(
         f"{name} is a {type(P).__name__}; pass a frozen scipy.stats distribution, "
         "or divergences.Density(logpdf, support)"

@@ -6,21 +6,27 @@ density of width 1e-6 beside one of width 1e6, a power tail and an algebraic sin
 are all smooth on panels of unit length. Positions reach the integrand as (centre, offset), never as their
 rounded sum. Panels are integrated by the 21-point Gauss-Kronrod rule, all at once.
 
+Before anything is summed the integrands are surveyed by their logarithms, one node a panel: what grows or
+decays beyond the double range is seen there, the panels that matter are chosen, and the ends of the rays are
+judged. A sum diverges only if its terms, per unit of log distance, do not shrink at the end of a ray
+(10^±150 from its centre).
+
 The error of a panel is taken as |K21 - G10|, the error of the *coarser* rule: an overestimate by many
 orders of magnitude for a resolved integrand (Piessens et al., QUADPACK, 1983, §2.2.1.1).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-Integrand = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(centre, offset), equal shapes S -> values (k, *S) of k >= 2 non-negative integrands.
+from divergences._laws import REACH
 
-The first is the aim; the second is a density (or any scale) whose subnormal values are not to be trusted."""
+Integrand = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(centre, offset), equal shapes S -> values (k, *S) of k non-negative integrands, or their logarithms."""
 
 # Piessens, de Doncker-Kapenga, Überhuber, Kahaner: QUADPACK (1983), table of qk21.
 _NODES = np.array(
@@ -69,14 +75,14 @@ _G[1:20:2] = np.concatenate([_GAUSS, _GAUSS[::-1]])
 # With the panel's ends, at weight zero: a corner between the last node and the end must be seen too.
 _CLOSED = [np.concatenate([[end], row, [-end]]) for end, row in ((-1.0, _X), (0.0, _K), (0.0, _G))]
 
-_REACH = 345.0  # rays run from scale * e^-345 to scale * e^345 (1e±150): squares stay finite
-_HUGE = 1e308  # stands for an overflow
 _EPS = float(np.finfo(np.float64).eps)
+_FAR = -41.5  # panels below e^-41.5 = 1e-18 of the largest are not summed
+ORDER = ("finite", "unclear", "infinite")
 
 
 @dataclass(frozen=True)
 class Ray:
-    """The points centre + sign·exp(v) for v_min <= v <= v_max; `endless` if cut only by _REACH."""
+    """The points centre + sign·exp(v) for v_min <= v <= v_max; `endless` if cut only by REACH."""
 
     center: float
     sign: float
@@ -86,66 +92,62 @@ class Ray:
 
 
 @dataclass(frozen=True)
-class Integral:
-    """Integrals of k integrands, bounds on their errors, and how the first one ends.
+class Survey:
+    """Logarithms of the integrands, one node to each unit panel of the rays.
 
-    tail : {"finite", "unclear", "infinite", "overflow"}
-        Whether the first integral converges at the ends of the rays; "overflow" when it exceeds 1e308.
+    Attributes
+    ----------
+    center, sign, v, owner : (n,)
+        Ray of each panel and the log distance of its node.
+    edges : (n, 2)
+    height : (k, n)
+        log integrand + v: masses per unit of log distance.
     """
+
+    rays: list[Ray]
+    center: np.ndarray
+    sign: np.ndarray
+    edges: np.ndarray
+    v: np.ndarray
+    owner: np.ndarray
+    height: np.ndarray
+
+    @property
+    def peak(self) -> int:
+        """The node at which the first integrand is largest."""
+        return int(np.argmax(self.height[0]))
+
+
+@dataclass(frozen=True)
+class Integral:
+    """Integrals of k integrands, and bounds on their errors."""
 
     values: np.ndarray
     errors: np.ndarray
-    tail: str
     n_evaluations: int
 
 
-def rays(lower: float, upper: float, centers: list[float], scale: float) -> list[Ray]:
-    """Cut (lower, upper) half-way between consecutive centres; one ray to each side of each centre."""
+def rays(lower: float, upper: float, points: list[float], scale: float) -> list[Ray]:
+    """Cut (lower, upper) half-way between consecutive points; one ray to each side of each point."""
     ends = [x for x in (lower, upper) if np.isfinite(x)]
-    points = sorted({float(c) for c in [*centers, *ends] if lower <= c <= upper})
+    places = sorted({float(c) for c in [*points, *ends] if lower <= c <= upper})
     out = []
-    floor = np.log(scale) - _REACH
-    for i, c in enumerate(points):
-        left = lower if i == 0 else points[i - 1]
-        right = upper if i == len(points) - 1 else points[i + 1]
-        for sign, end, inner in ((-1.0, left, i > 0), (1.0, right, i < len(points) - 1)):
+    floor = np.log(scale) - REACH
+    for i, c in enumerate(places):
+        left = lower if i == 0 else places[i - 1]
+        right = upper if i == len(places) - 1 else places[i + 1]
+        for sign, end, inner in ((-1.0, left, i > 0), (1.0, right, i < len(places) - 1)):
             length = abs(end - c)
             if length == 0:
                 continue
             endless = not np.isfinite(length)
-            stop = np.log(scale) + _REACH if endless else np.log(length / 2 if inner else length)
+            stop = np.log(scale) + REACH if endless else np.log(length / 2 if inner else length)
             out.append(Ray(c, sign, min(floor, stop - 50), float(stop), endless))
     return out
 
 
-def _tail(v: np.ndarray, c: np.ndarray) -> tuple[str, float]:
-    """Verdict on sum(c) beyond the last positive entry, and a bound on what is missing there.
-
-    c holds masses of panels of equal width in v = log distance. A regularly varying integrand has
-    log c ~ slope·v: summable iff slope < 0, and then the remainder is about c_last / |slope|.
-    """
-    last = np.flatnonzero(c > 0)
-    if last.size == 0:
-        return "finite", 0.0
-    j = int(last[-1])
-    i = max(0, j - 10)
-    if c[j] >= _HUGE:
-        return "overflow", np.inf
-    if i == j or c[i] == 0:
-        return "finite", float(c[j])
-    slope = (np.log(c[j]) - np.log(c[i])) / abs(v[j] - v[i])
-    slope = min(slope, np.log(c[j]) - np.log(c[j - 1])) if c[j - 1] > 0 else slope
-    if slope > -1e-4:
-        return "infinite", np.inf
-    if slope > -0.01:
-        return "unclear", np.inf
-    return "finite", float(2 * c[j] / -slope)
-
-
-def _panels(
-    f: Integrand, all_rays: list[Ray], kinks: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, int]:
-    """Unit panels worth integrating: (centre, sign, edges (n, 2)), error of the rest, tail, evaluations."""
+def survey(log_rows: Integrand, all_rays: list[Ray]) -> Survey:
+    """Heights of the integrands at the middle of every unit panel."""
     grids = []
     for ray in all_rays:
         n = int(np.ceil(ray.v_max - ray.v_min))
@@ -156,65 +158,115 @@ def _panels(
     center = np.array([r.center for r in all_rays])[owner]
     sign = np.array([r.sign for r in all_rays])[owner]
     v = edges.mean(axis=1)
-    offset = sign * np.exp(v)
-    mass = f(center, offset) * np.abs(offset)  # (k, n), one node a panel
-    mass = mass[:-1] if kinks else mass
-    tail, missing = "finite", np.zeros(len(mass))
-    vague = (mass[1] > 0) & (mass[1] < 1e-300 * np.abs(offset))  # subnormal densities have no digits
-    if not np.isfinite(mass[0]).all():
-        ends = np.array([r.endless for r in all_rays])[owner]
-        last = np.append(owner[1:] != owner[:-1], True)
-        tail = "infinite" if np.isposinf(mass[0][ends & last]).any() else "overflow"
-        mass = np.where(np.isfinite(mass), mass, _HUGE)
-    order = ["finite", "unclear", "overflow", "infinite"]
-    for i, ray in enumerate(all_rays):
-        mine = owner == i
-        for reverse in (True, False) if ray.endless else (True,):
-            ends = np.flatnonzero(mine)[:: -1 if reverse else 1]
-            for k in range(len(mass)):
-                verdict, rest = _tail(v[ends], np.where(vague, 0.0, mass[k])[ends])
-                missing[k] += rest
-                if k == 0:
-                    tail = max(tail, verdict, key=order.index)
-    total = mass.sum(axis=1, keepdims=True)
-    keep = (mass > 1e-18 * total).any(axis=0)
-    near = keep.copy()
-    near[1:] |= keep[:-1]
-    near[:-1] |= keep[1:]
-    missing += 2 * mass[:, ~near].sum(axis=1)
-    return center[near], sign[near], edges[near], missing, tail, offset.size
+    with np.errstate(all="ignore"):
+        height = log_rows(center, sign * np.exp(v)) + v
+    height = np.where(np.isnan(height), -np.inf, height)
+    return Survey(all_rays, center, sign, edges, v, owner, height)
+
+
+def refined_peak(log_rows: Integrand, seen: Survey) -> tuple[float, float, float]:
+    """Largest height of the first integrand, its position, and the distance over which it falls by 1/2."""
+    i = seen.peak
+    center, sign, v, half = seen.center[i], seen.sign[i], float(seen.v[i]), 1.0
+    top, width = float(seen.height[0, i]), math.inf
+    with np.errstate(all="ignore"):
+        for _ in range(12):
+            grid = v + half * np.linspace(-1, 1, 41)
+            height = log_rows(np.full(41, center), sign * np.exp(grid))[0] + grid
+            height = np.where(np.isnan(height), -np.inf, height)
+            j = int(np.argmax(height))
+            v, top = float(grid[j]), float(max(top, height[j]))
+            near = height > height[j] - 0.5
+            width = half / 20 * max(1, int(near.sum()))
+            if near.sum() > 3 or j in (0, 40):
+                break
+            half /= 10
+    return top, float(center + sign * math.exp(v)), width * math.exp(v)
+
+
+def tail(v: np.ndarray, height: np.ndarray) -> tuple[str, float]:
+    """Verdict on the sum of exp(height) beyond the end, and the log of a bound on what is missing there.
+
+    ``height`` holds logs of masses of panels of equal width in v, the end of the ray last. A regularly
+    varying integrand has height ~ slope·v: summable iff slope < 0, and then the rest is about the last mass
+    over |slope|. An integrand that is zero at the end of the ray has no tail there.
+    """
+    j = len(height) - 1
+    if j < 1 or height[j] == -np.inf:
+        return "finite", -np.inf
+    i = max(0, j - 10)
+    if np.isposinf(height[j]) or height[i] == -np.inf:
+        return ("infinite" if np.isposinf(height[j]) else "unclear"), np.inf
+    step = abs(v[j] - v[j - 1])
+    slope = (height[j] - height[i]) / abs(v[j] - v[i])
+    slope = min(slope, (height[j] - height[j - 1]) / step)
+    if slope > -1e-4:
+        return "infinite", np.inf
+    if slope > -0.01:
+        return "unclear", np.inf
+    return "finite", float(height[j] + math.log(2 / -slope))
+
+
+def tails(seen: Survey, sure: np.ndarray) -> tuple[str, np.ndarray, str]:
+    """Verdict on the first integrand, logs of what is missing of each, and which end decided.
+
+    Where not ``sure`` of the integrand at an end, nothing there is taken for a proof of infinity.
+    """
+    verdict, where = "finite", ""
+    missing = np.full(len(seen.height), -np.inf)
+    for i, ray in enumerate(seen.rays):
+        mine = np.flatnonzero(seen.owner == i)
+        for outward in (True, False) if ray.endless else (False,):
+            order = mine if outward else mine[::-1]
+            for k in range(len(seen.height)):
+                found, rest = tail(seen.v[order], seen.height[k, order])
+                if found == "infinite" and not sure[order[-1]]:
+                    found = "unclear"
+                missing[k] = np.logaddexp(missing[k], rest)
+                if k == 0 and ORDER.index(found) > ORDER.index(verdict):
+                    side = "+inf" if ray.sign > 0 else "-inf"
+                    verdict, where = found, side if outward else f"{ray.center:g}"
+    return verdict, missing, where
 
 
 def integrate(
     f: Integrand,
-    all_rays: list[Ray],
+    seen: Survey,
     *,
-    rtol: float = 1e-13,
-    rtol_rest: float = 1e-11,
+    goals: np.ndarray,
+    unit: float = 0.0,
     max_evaluations: int = 400_000,
     kinks: bool = False,
 ) -> Integral:
-    """Integrate k non-negative integrands along rays, splitting panels until the error bound is met.
+    """Integrate k non-negative integrands over the surveyed panels, splitting until the error bounds are met.
 
     Parameters
     ----------
     f : callable
-        See `Integrand`.
-    all_rays : list of Ray
-    rtol, rtol_rest : float
-        Relative error asked of the first integral and of the others.
+        Values of the integrands; the first divided by e^unit.
+    seen : Survey
+        Its first rows are the logs of the first integrands of ``f``, as many as there are.
+    goals : (k,)
+        Relative error asked of each integral.
     max_evaluations : int
         Points at which ``f`` may be evaluated; past it the error bound says what was reached.
     kinks : bool
         The last row of ``f`` is not integrated: the first integrand has a corner, at value zero, where that
         row changes sign. Panels with a sign change are split until they do not matter.
     """
+    height = seen.height.copy()
+    height[0] -= unit
+    top = height.max(axis=1, keepdims=True)
+    keep = ((height > top + _FAR) & (height > -700)).any(axis=0)
+    near = keep.copy()
+    near[1:] |= keep[:-1]
+    near[:-1] |= keep[1:]
+    center, sign, edges = seen.center[near], seen.sign[near], seen.edges[near]
+    missing = np.zeros(len(goals))
+    used = seen.v.size
     with np.errstate(all="ignore"):
-        center, sign, edges, missing, tail, used = _panels(f, all_rays, kinks)
-        if tail in ("infinite", "overflow"):
-            return Integral(np.full(len(missing), np.inf), missing, tail, used)
-        done_value = np.zeros(len(missing))
-        done_error = np.zeros(len(missing))
+        missing[: len(height)] = 2 * np.exp(height[:, ~near]).sum(axis=1)
+        done_value, done_error = np.zeros(len(goals)), np.zeros(len(goals))
         nodes, kronrod, gauss = _CLOSED if kinks else (_X, _K, _G)
         while True:
             half = 0.5 * (edges[:, 1] - edges[:, 0])
@@ -229,19 +281,14 @@ def integrate(
             if kinks:  # both rules may miss a corner by the same amount; the panel's own integral does not
                 error[0] = np.where(turns, value[0], error[0])
             total = done_value + value.sum(axis=1)
-            if not np.isfinite(total[0]):
-                return Integral(np.full(len(missing), np.inf), missing, "overflow", used)
-            aim = np.full(len(total), rtol_rest)
-            aim[0] = rtol
-            share = aim * total / max(1, error.shape[1]) / 2
+            share = goals * total / max(1, error.shape[1]) / 2
             # A panel whose error is at rounding level has nothing to gain from a split.
             split = ((error > share[:, None]) & (error > 8 * _EPS * np.abs(value))).any(axis=0)
             split &= half > 1e-14 * (1 + np.abs(v[:, 0]))
-            enough = done_error + error.sum(axis=1) <= aim * total
+            enough = done_error + error.sum(axis=1) <= goals * total
             if enough.all() or not split.any() or used + 2 * len(nodes) * split.sum() > max_evaluations:
                 done_error += error.sum(axis=1)
-                rounding = 16 * _EPS * total
-                return Integral(total, done_error + missing + rounding, tail, used)
+                return Integral(total, done_error + missing + 16 * _EPS * total, used)
             done_value += value[:, ~split].sum(axis=1)
             done_error += error[:, ~split].sum(axis=1)
             mid = edges[split].mean(axis=1)

@@ -1,131 +1,284 @@
-"""Divergences of discrete laws: direct sums, and geometric blocks with a convexity bracket for the tails."""
+"""Functionals of discrete laws: direct sums, and geometric blocks with a convexity bracket for the tails."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from divergences._brackets import assembled, checked, infinite, singular
 from divergences._estimate import Estimate
 from divergences._functionals import Functional
-from divergences._laws import Law
+from divergences._laws import UNDERFLOW, Law
 
-_DIRECT = 1 << 20  # atoms summed one by one
+_EPS = float(np.finfo(np.float64).eps)
+_DIRECT = 1 << 14  # atoms summed one by one to each side of a median
+_LISTED = 1 << 20  # a support of at most so many atoms is summed whole
 _LAST = 2.0**50  # integers beyond lose their neighbours in float64
-_ULPS = 8 * float(np.finfo(np.float64).eps)
+_BUDGET = 1 << 22
+_ULPS = 8 * _EPS
 
 
 def sum_discrete(what: Functional, p: Law, q: Law) -> Estimate:
     """The functional of two laws on a countable set, with a bracket.
 
-    Atoms around the medians, out to masses of e^-100 (at most 2^20 of them), are summed directly. Beyond, the
-    integrand is taken to be decreasing and convex along the integers (true past the modes of every standard
-    family), which brackets each geometric block between its midpoint and trapezoid values.
+    Atoms around the medians are summed directly. Beyond, the integrand is taken to be convex along the
+    integers within a block, which brackets each block between its midpoint and trapezoid values; blocks grow
+    with the distance and are split until the brackets are narrow.
     """
-    from divergences._densities import _infinite, _singular, bracket
-
-    if _infinite(what, p, q) and not _massless(p, q):
-        return Estimate(math.inf, math.inf, math.inf, "supports", 0)
-    if p.upper < q.lower or q.upper < p.lower:
-        value = _singular(what)
-        return Estimate(value, value, value, "supports", 0)
+    if what.symmetric and (q.lower, q.upper, q.centers) < (p.lower, p.upper, p.centers):
+        p, q = q, p  # equal both ways, to the last digit
+    atoms, gaps = places(p, q)
     with np.errstate(all="ignore"):
-        atoms, ends = _window(p, q)
-        sums, errors = _rows(what, p, q, atoms).sum(axis=1), np.zeros(6)
-        verdict, used = "finite", atoms.size
-        for start, sign in ends:
-            tail, slack, end, n = _tail_sum(what, p, q, start, sign)
-            sums, errors, used = sums + tail, errors + slack, used + n
-            verdict = max(verdict, end, key=["finite", "unclear", "infinite"].index)
-    for k, name in ((1, "P"), (2, "Q")):
-        if abs(sums[k] - 1) > 1e-6 + errors[k]:
-            raise ValueError(f"the probabilities of {name} sum to {sums[k]:.9g}, not 1")
-    if verdict == "infinite" or math.isinf(sums[0]):
-        return Estimate(math.inf, math.inf, math.inf, "summation: divergent tail", used)
-    error = float(errors[0] + sums[3] + errors[3]) + 16 * 2.3e-16 * float(sums[0])
-    for k in (1, 2):
-        error += (abs(float(sums[k]) - 1) + float(errors[k]) + 4e-16) * float(sums[3 + k])
-    value, low, high = bracket(what, float(sums[0]), error, math.inf if verdict == "unclear" else None)
-    return Estimate(value, low, high, "summation", used)
+        blocks = [_blocks(*gap) for gap in gaps]
+        pair = _Pair(what, p, q, 0.0)
+        tops = [pair.heights(x).max(initial=-np.inf) for x in (atoms, *(b.middle for b in blocks))]
+        top = max(tops)
+        if top > 500 or (top < -500 and what.finish_log is not None):
+            pair = replace(pair, unit=float(top) if math.isfinite(top) else 0.0)
+        return _summed(pair, atoms, blocks, gaps)
 
 
-def _massless(p: Law, q: Law) -> bool:
-    """Whether a list of atoms may carry less than its reported support."""
-    return p.atoms is not None or q.atoms is not None
-
-
-def _rows(what: Functional, p: Law, q: Law, k: np.ndarray) -> np.ndarray:
-    """g, p, q, rounding noise, |∂g/∂log p|, |∂g/∂log q| at the atoms k: shape (6, n)."""
-    lp, lq = (np.asarray(law.log_density(k), dtype=float) for law in (p, q))
-    if np.isnan(lp).any() or np.isnan(lq).any():
-        raise ValueError("a log-probability is NaN inside the support")
-    g, dp, dq = what.parts(lp, lq)
-    noise = sum(d * _ULPS * (1 + np.where(d > 0, np.abs(v), 0)) for d, v in ((dp, lp), (dq, lq)))
-    return np.stack([g, np.exp(lp), np.exp(lq), noise, dp, dq])
-
-
-def _window(p: Law, q: Law) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    """Atoms summed directly, and (first atom, direction) of the tails that remain."""
-    laws = (p, q)
-    extra = [law.atoms for law in laws if law.atoms is not None]
-    if len(extra) == 2:
-        return np.unique(np.concatenate(extra)), []
-    middle = [float(np.round(law.centers[0])) for law in laws]
-    lower, upper = min(p.lower, q.lower), max(p.upper, q.upper)
-    low = max(lower, min(m - _radius(law, m, -1.0) for law, m in zip(laws, middle)))
-    high = min(upper, max(m + _radius(law, m, 1.0) for law, m in zip(laws, middle)))
-    if high - low > 16 * _DIRECT:
-        raise ValueError(
-            f"the medians {middle} are {high - low:.3g} atoms apart; too far to sum between them"
+def places(p: Law, q: Law, *, direct: int = _DIRECT) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
+    """Atoms to sum one by one, and the gaps between and beyond them: (first atom, direction, last atom)."""
+    listed = [law.atoms for law in (p, q) if law.atoms is not None]
+    lattices = [law for law in (p, q) if law.lattice is not None]
+    if len(lattices) == 2 and p is q:
+        lattices.pop()
+    if not lattices:
+        return np.unique(np.concatenate(listed)), []
+    base = float(lattices[0].lattice or 0.0)
+    lower, upper = min(law.lower for law in lattices), max(law.upper for law in lattices)
+    if upper - lower <= _LISTED:
+        own = base + np.arange(np.rint(lower - base), np.rint(upper - base) + 1)
+        return np.unique(np.concatenate([own, *listed])), []
+    spans = []
+    for law, center in [(each, c) for each in lattices for c in each.centers]:
+        middle = float(np.rint(center - base))
+        radius = [_radius(law, base + middle, sign, direct) for sign in (-1.0, 1.0)]
+        spans.append(
+            (max(np.rint(lower - base), middle - radius[0]), min(np.rint(upper - base), middle + radius[1]))
         )
-    atoms = np.arange(low, high + 1)
-    if extra:
-        atoms = np.unique(np.concatenate([atoms, *extra]))
-    ends = [(high + 1, 1.0)] if high < upper else []
-    return atoms, ends + ([(low - 1, -1.0)] if low > lower else [])
+    spans.sort()
+    merged = [spans[0]]
+    for low, high in spans[1:]:
+        if low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    atoms = base + np.concatenate([np.arange(low, high + 1) for low, high in merged])
+    gaps = []
+    if base + merged[0][0] > lower:
+        gaps.append((base + merged[0][0] - 1, -1.0, lower))
+    for (_, left), (right, _) in itertools.pairwise(merged):
+        half = left + 1 + math.floor((right - left - 2) / 2)
+        gaps += [(base + left + 1, 1.0, base + half), (base + right - 1, -1.0, base + half + 1)]
+    if base + merged[-1][1] < upper:
+        gaps.append((base + merged[-1][1] + 1, 1.0, upper))
+    gaps = [gap for gap in gaps if (gap[2] - gap[0]) * gap[1] >= 0]
+    return np.unique(np.concatenate([atoms, *listed])) if listed else atoms, gaps
 
 
-def _radius(law: Law, middle: float, sign: float) -> float:
-    """A power of two beyond which the law's masses are below e^-100, at most 2^19."""
+def _radius(law: Law, middle: float, sign: float, direct: int) -> float:
+    """A power of two beyond which the law's masses are below e^-100, at most ``direct``."""
     # Quantiles would be the obvious way; scipy's default isf sums 3e8 terms for a Zipf law.
     radius = 32.0
-    while radius < _DIRECT / 2 and float(law.log_density(middle + sign * radius)) > -100:
+    while radius < direct and float(law.log_density(np.array([middle + sign * radius]))[0]) > -100:
         radius *= 2
     return radius
 
 
-def _tail_sum(
-    what: Functional, p: Law, q: Law, start: float, sign: float
-) -> tuple[np.ndarray, np.ndarray, str, int]:
-    """Sums of the six rows from ``start`` outwards, brackets' half-widths, verdict, evaluations."""
-    # Blocks of odd length L (midpoint an integer) growing like the distance travelled.
-    lengths, travelled = [], max(1.0, abs(start))
-    limit = max(p.upper, q.upper) if sign > 0 else -min(p.lower, q.lower)
-    position = 0.0
-    room = min(limit - sign * start, _LAST)
-    while position < room:
-        length = min(
-            2 * math.floor((travelled + position) / 128) + 1, 2 * math.floor((room - position) / 2) + 1
+@dataclass(frozen=True)
+class _Blocks:
+    """Runs of 2^j - 1 consecutive atoms: the first of each in walking order, and its length."""
+
+    first: np.ndarray
+    size: np.ndarray
+    sign: float
+    endless: bool
+
+    @property
+    def middle(self) -> np.ndarray:
+        return self.first + self.sign * (self.size - 1) / 2
+
+    @property
+    def last(self) -> np.ndarray:
+        return self.first + self.sign * (self.size - 1)
+
+    def split(self, which: np.ndarray) -> _Blocks:
+        """2^j - 1 = (2^(j-1) - 1) + 1 + (2^(j-1) - 1)."""
+        first, half = self.first[which], (self.size[which] - 1) / 2
+        starts = [first, first + self.sign * half, first + self.sign * (half + 1)]
+        return _Blocks(
+            np.concatenate(starts), np.concatenate([half, np.ones_like(half), half]), self.sign, False
         )
-        lengths.append(float(length))
+
+
+def _blocks(start: float, sign: float, end: float) -> _Blocks:
+    """Blocks from ``start`` to ``end``, of lengths that grow like the distance travelled."""
+    endless = math.isinf(end)
+    room = min(abs(end - start) + 1, _LAST)
+    lengths, position = [], 0.0
+    while position < room:
+        length = 2.0 ** math.floor(math.log2((position + 128) / 64)) - 1
+        while length > room - position:
+            length = (length - 1) / 2
+        lengths.append(length)
         position += length
     size = np.array(lengths)
-    first = start + sign * np.concatenate([[0.0], np.cumsum(size)])[:-1]
-    left = _rows(what, p, q, first)
-    right = _rows(what, p, q, first + sign * (size - 1))
-    middle = _rows(what, p, q, first + sign * (size - 1) / 2)
-    trapezoid, midpoint = size * (left + right) / 2, size * middle
-    value = (2 * midpoint + trapezoid) / 3
-    slack = np.abs(trapezoid - midpoint).sum(axis=1)
-    c = left[0] * np.abs(first)  # per unit of log distance
-    j = np.flatnonzero((c > 0) & np.isfinite(c))
-    verdict = "infinite" if np.isinf(c).any() else "finite"
-    if verdict == "finite" and j.size > 64 and math.isinf(limit) and position >= _LAST:
-        a, b = j[-64], j[-1]
-        slope = math.log(c[b] / c[a]) / math.log(abs(first[b] / first[a]))
-        # contributions per unit of log k that do not shrink: not summable
-        verdict = "infinite" if slope > -1e-4 else "unclear" if slope > -0.05 else "finite"
-        if verdict == "finite" and j[-1] == len(c) - 1:
-            rest = right[:, -1] * np.abs(first[-1]) / -slope
-            slack = slack + rest
-    return value.sum(axis=1), slack, verdict, 3 * size.size
+    return _Blocks(start + sign * (np.cumsum(size) - size), size, sign, endless)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    what: Functional
+    p: Law
+    q: Law
+    unit: float
+
+    def logs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """log p, log q, and where one of them underflowed."""
+        found, vague = [], np.zeros(x.shape, dtype=bool)
+        for law in (self.p, self.q):
+            value = np.asarray(law.log_density(x), dtype=float)
+            if law.underflows and not self.what.bounded:
+                low = (value < UNDERFLOW) & (x >= law.lower) & (x <= law.upper)
+                value, vague = np.where(low, UNDERFLOW, value), vague | low
+            found.append(value)
+        return found[0], found[1], vague
+
+    def heights(self, x: np.ndarray) -> np.ndarray:
+        lp, lq, vague = self.logs(x)
+        height = self.what.log_integrand(lp, lq)
+        return np.where(vague | np.isnan(height) | np.isposinf(height), -np.inf, height)
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """g, p, q, rounding, |∂g/∂log p|, |∂g/∂log q|, vague, tv, h², infinite at the atoms: (10, n)."""
+        lp, lq, vague = self.logs(x)
+        g, dp, dq = self.what.parts(lp - self.unit, lq - self.unit)
+        p, q = np.exp(lp), np.exp(lq)
+        infinite_here = np.isposinf(g) & ~vague
+        noise = np.zeros_like(g)
+        for law, d, log in ((self.p, dp, lp), (self.q, dq, lq)):
+            size = 1 + np.where(d > 0, np.abs(log), 0) + law.grain * np.abs(x) * np.log(2 + np.abs(x))
+            noise = noise + np.where(np.isfinite(d), d, 0.0) * _ULPS * size
+        tv, h2 = 0.5 * np.abs(p - q), 0.5 * (np.sqrt(p) - np.sqrt(q)) ** 2
+        rows = [g, p, q, noise, dp, dq, np.where(vague, g, 0.0), tv, h2]
+        return np.stack([*(np.where(np.isfinite(r), r, 0.0) for r in rows), 1.0 * infinite_here])
+
+
+def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks], gaps: Any) -> Estimate:
+    what = pair.what
+    table = pair.rows(atoms)
+    sums, errors, used = table.sum(axis=1), np.zeros(10), atoms.size
+    verdict = "finite"
+    for block in blocks:
+        value, slack, end, n = _tail_sum(pair, block, sums)
+        sums, errors, used = sums + value, errors + slack, used + n
+        verdict = max(verdict, end, key=["finite", "unclear", "infinite"].index)
+    if sums[9] > 0:
+        if not what.bounded and not (what.singular_p or what.singular_q):
+            raise ArithmeticError(f"the integrand of {what.name} overflowed")
+        return infinite("supports: an atom of one law has no mass in the other", used)
+    _require_mass(pair, sums, errors)
+    if verdict == "infinite" and not what.bounded:
+        return infinite("summation: divergent tail", used)
+    if what.companion is not None and pair.unit == 0.0 and sums[0] > 0.5:
+        return sum_discrete(what.companion(), pair.p, pair.q)
+    if sums[7] >= 1 - 1e-15 and not (table[1] * table[2]).any() and not blocks:
+        return singular(what, "supports")
+    error = float(errors[0] + sums[3] + errors[3] + sums[6] + errors[6]) + 16 * _EPS * float(sums[0])
+    lost = 0.0
+    for k in (1, 2):
+        defect = abs(float(sums[k]) - 1) + float(errors[k]) + 4e-16
+        error += defect * float(sums[3 + k])
+        lost += defect
+    unclear = verdict == "unclear" or float(sums[6]) > 1e-3 * float(sums[0])
+    found = assembled(
+        what, float(sums[0]), error, unit=pair.unit, open_above=unclear, method="summation", n=used
+    )
+    near = [(max(0.0, sums[k] - errors[k] - lost), sums[k] + errors[k] + lost) for k in (7, 8)]
+    return checked(what.name, found, near[0], near[1])
+
+
+def _require_mass(pair: _Pair, sums: np.ndarray, errors: np.ndarray) -> None:
+    for k, law in ((1, pair.p), (2, pair.q)):
+        if abs(sums[k] - 1) > 1e-6 + min(errors[k], 1e-3):
+            raise ValueError(
+                f"the probabilities of {law.name} sum to {sums[k]:.9g}, not 1: they are not normalised, "
+                "or its tail "
+                "is too heavy to be summed"
+            )
+
+
+def _tail_sum(pair: _Pair, blocks: _Blocks, so_far: np.ndarray) -> tuple[np.ndarray, np.ndarray, str, int]:
+    """Sums of the rows over the blocks, brackets' half-widths, verdict, evaluations."""
+    outer = blocks
+    total, slack, used = np.zeros(10), np.zeros(10), 0
+    goal = 1e-14 * (so_far[:3] + 1e-300)
+    while True:
+        left, middle, right = (pair.rows(x) for x in (blocks.first, blocks.middle, blocks.last))
+        used += 3 * blocks.size.size
+        trapezoid, midpoint = blocks.size * (left + right) / 2, blocks.size * middle
+        value, gap = (2 * midpoint + trapezoid) / 3, np.abs(trapezoid - midpoint)
+        whole = total + value.sum(axis=1)
+        goal = np.maximum(goal, 1e-14 * whole[:3])
+        coarse = (gap[:3] > goal[:, None] / (8 + len(blocks.size))).any(axis=0) & (blocks.size > 1)
+        if not coarse.any() or used > _BUDGET:
+            total, slack = whole, slack + gap.sum(axis=1)
+            break
+        total = total + value[:, ~coarse].sum(axis=1)
+        slack = slack + gap[:, ~coarse].sum(axis=1)
+        blocks = blocks.split(coarse)
+    if not outer.endless:
+        return total, slack, "finite", used
+    verdict = "finite"
+    heights, sure = _end_heights(pair, outer)
+    for k, height in enumerate(heights):
+        found, rest, doubt = _ending(np.abs(outer.middle), height)
+        if found == "infinite" and not sure:
+            found = "unclear"
+        if math.isfinite(rest):
+            total[k] += rest
+        slack[k] += doubt
+        verdict = found if k == 0 else verdict
+    return total, slack, verdict, used
+
+
+def _end_heights(pair: _Pair, outer: _Blocks) -> tuple[list[np.ndarray], bool]:
+    """log(term · |k|) of g (less the unit), p, q along the blocks; whether rounding leaves g's end sure."""
+    x = outer.middle
+    lp, lq, vague = pair.logs(x)
+    base = np.log(np.abs(x))
+    height = pair.what.log_integrand(lp, lq) - pair.unit + base
+    height = np.where(vague | np.isnan(height), -np.inf, height)
+    sure = True
+    if pair.what.mixing is not None:  # elsewhere the logs enter as a factor, whose rounding is relative
+        last = slice(-1, None)
+        size = [law.grain * np.abs(x[last]) * np.log(2 + np.abs(x[last])) for law in (pair.p, pair.q)]
+        logs = (np.abs(lp[last]), np.abs(lq[last]))
+        noise = sum(_ULPS * abs(m) * (log + s) for m, log, s in zip(pair.what.mixing, logs, size))
+        sure = bool(float(np.max(noise)) <= 1 + 0.05 * abs(float(height[-1])))
+    return [height, lp + base, lq + base], sure
+
+
+def _ending(k: np.ndarray, height: np.ndarray) -> tuple[str, float, float]:
+    """Verdict on a sum of terms exp(height)/k, what lies beyond the last k, and the error of that."""
+    if len(k) < 200 or height[-1] == -np.inf:
+        return "finite", 0.0, 0.0
+    slopes = []
+    for a, b in ((-129, -65), (-65, -1)):
+        if not (math.isfinite(height[a]) and math.isfinite(height[b])):
+            return ("infinite" if np.isposinf(height[b]) else "unclear"), 0.0, math.inf
+        slopes.append(float((height[b] - height[a]) / math.log(k[b] / k[a])))
+    slope = slopes[1]
+    if slope > -1e-4:  # terms per unit of log k that do not shrink
+        return "infinite", math.inf, math.inf
+    if slope > -0.01:
+        return "unclear", 0.0, math.inf
+    bend = abs(slopes[1] - slopes[0]) / math.log(k[-1] / k[-65]) / slope**2
+    rest = math.exp(min(700.0, float(height[-1]))) / -slope
+    return "finite", rest, rest * min(1.0, 2 * bend + 0.02)

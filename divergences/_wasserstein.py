@@ -71,9 +71,7 @@ def wasserstein(
     """
     p = check_exponent(p)
     if is_distribution(x) or is_distribution(y):
-        from divergences._densities import estimate
-
-        return float(estimate("wasserstein", x, y, p=p).value)
+        return _of_laws(x, y, a, b, p, cost=cost, normalize=normalize)
     check_choice(cost, "cost", _METRICS)  # a squared distance is not a metric: p=2 asks for it
     xp = namespace(x, y, a, b)
     x, y = as_points(x, "x", xp=xp), as_points(y, "y", xp=xp)
@@ -95,6 +93,23 @@ def wasserstein(
     if math.isinf(result):
         raise MagnitudeError("the distance is larger than any float64; divide x and y by their largest entry")
     return result
+
+
+def _of_laws(x: Any, y: Any, a: Any, b: Any, p: float, *, cost: str, normalize: bool) -> float:
+    """W_p of two laws, or of a weighted sample and a law on the line."""
+    from divergences._densities import decided, estimate
+
+    check_choice(cost, "cost", _METRICS)
+    for law, weights, name in ((x, a, "a"), (y, b, "b")):
+        if is_distribution(law) and weights is not None:
+            raise ValueError(f"{name} holds weights of a distribution, which has its own; leave {name} out")
+    weights = a if a is not None else b
+    options: dict[str, Any] = {"p": p}
+    if weights is not None:
+        if normalize:
+            weights = as_weights(weights, "a", xp=namespace(weights), normalize=True)
+        options["weights"] = weights
+    return decided("wasserstein", estimate("wasserstein", x, y, **options))
 
 
 def _extent(x: Array, y: Array, *, xp: Any) -> float:

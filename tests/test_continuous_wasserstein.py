@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from divergences._continuous_wasserstein import _quantiles, estimate_wasserstein
+from divergences._continuous_wasserstein import estimate_wasserstein, line_wasserstein
 from divergences._laws import as_law
 
 mp.mp.dps = 40
@@ -19,7 +19,7 @@ norm = stats.norm
 
 
 def quantiles(P, Q, p):
-    return _quantiles(as_law(P, "P"), as_law(Q, "Q"), float(p), 1e-11)
+    return line_wasserstein(as_law(P, "P"), as_law(Q, "Q"), float(p), 1e-11)
 
 
 CASES = [

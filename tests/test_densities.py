@@ -15,9 +15,10 @@ from scipy import stats
 
 import divergences as dv
 from divergences import _closed_forms
-from divergences._densities import _quadrature, evaluate
+from divergences._densities import evaluate
 from divergences._functionals import functional
 from divergences._laws import as_law
+from divergences._line import integrate_line
 
 REFERENCE = json.loads((Path(__file__).parent / "cases" / "reference_values.json").read_text())
 mp.mp.dps = 60
@@ -239,7 +240,7 @@ def both_routes(family, name, oracle, a, b):
     with mp.workdps(round(digits)):
         true = oracle(*[tuple(mp.mpf(v) for v in t) for t in (a, b)])
     P, Q = law(family, a), law(family, b)
-    numeric = _quadrature(functional(name), as_law(P, "P"), as_law(Q, "Q"), 1e-12)
+    numeric = integrate_line(functional(name), as_law(P, "P"), as_law(Q, "Q"), 1e-12)
     for found in (numeric, dv.estimate(name, P, Q)):
         assert found.lower <= true <= found.upper, (found, mp.nstr(true, 20))
         assert found.lower <= found.value <= found.upper
@@ -273,7 +274,7 @@ def test_renyi_truth_inside(pair, alpha):
     P, Q = stats.norm(*pair[0]), stats.norm(*pair[1])
     for found in (
         dv.estimate("renyi", P, Q, alpha=alpha),
-        _quadrature(functional("renyi", alpha=alpha), as_law(P, "P"), as_law(Q, "Q"), 1e-12),
+        integrate_line(functional("renyi", alpha=alpha), as_law(P, "P"), as_law(Q, "Q"), 1e-12),
     ):
         assert found.lower <= true <= found.upper, (found, mp.nstr(true, 20))
 

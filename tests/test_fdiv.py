@@ -466,9 +466,7 @@ class TestDistributions:
         from scipy import stats
 
         p = stats.norm(0, 1)
-        with pytest.raises(TypeError, match=r"p\.entropy\(\)"):
-            dv.entropy(p)
-        with pytest.raises(TypeError, match=r"kl\(p, q\) \+ p\.entropy\(\)"):
-            dv.cross_entropy(p, p)
+        with pytest.raises(TypeError, match="not one of each"):
+            dv.cross_entropy(p, [0.5, 0.5])
         with pytest.raises(TypeError, match="generators"):
             dv.f_divergence(p, p, lambda t: (t - 1) ** 2)

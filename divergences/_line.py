@@ -1,0 +1,269 @@
+"""Functionals of two continuous laws on the line, by quadrature of their log-densities.
+
+The line is cut at the ends of both supports, so that no integrand jumps to zero inside a panel, and at the
+centres of both laws. Where a log-density underflowed it is continued quadratically: what is summed there
+counts as error, never as value or as proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from divergences._brackets import assembled, checked, infinite, infinite_by_supports, singular
+from divergences._estimate import Estimate
+from divergences._functionals import Functional, functional
+from divergences._laws import UNDERFLOW, Law
+from divergences._quadrature import Integral, Survey, integrate, rays, refined_peak, survey, tails
+
+_EPS = float(np.finfo(np.float64).eps)
+_ULPS = 8 * _EPS  # relative accuracy granted to a log-density
+_FAR = 1e145
+_GOALS = (1e-13, 1e-12, 1e-12, 1e-2, 1e-2, 1e-2, 1e-6, 1e-4, 1e-4)
+
+
+def integrate_line(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
+    """The functional of two continuous laws with the interval its true value lies in."""
+    p, q = _on_one_circle(p, q)
+    if infinite_by_supports(what, p, q):
+        return infinite("supports")
+    if p.upper <= q.lower or q.upper <= p.lower:
+        return singular(what, "supports")
+    if what.symmetric and (q.lower, q.upper, q.centers) < (p.lower, p.upper, p.centers):
+        p, q = q, p  # equal both ways, to the last digit
+    return _integrated(what, _Pair(what, p, q), rtol)
+
+
+def _on_one_circle(p: Law, q: Law) -> tuple[Law, Law]:
+    if p.period is None and q.period is None:
+        return p, q
+    if p.period != q.period:
+        circular = p if p.period is not None else q
+        if circular.family == "wrapcauchy":  # scipy's pdf is that of a law on (loc, loc + 2π)
+            return (_cut_at_start(p), q) if circular is p else (p, _cut_at_start(q))
+        raise ValueError(
+            f"{circular.name} is a {circular.family}, a law on a circle of length 2π, and the other law "
+            "lives "
+            "on the line; pass scipy.stats.vonmises_line, or two laws on the circle"
+        )
+    turn = float(p.period or 1.0)
+    shift = turn * round((p.centers[0] - q.centers[0]) / turn)
+    centers = [c for k in (-1, 0, 1) for c in [q.centers[0] + shift + k * turn] if p.lower < c < p.upper]
+    window: dict[str, Any] = {
+        "lower": p.lower,
+        "upper": p.upper,
+        "known_lower": p.lower,
+        "known_upper": p.upper,
+    }
+    return p, replace(q, centers=tuple(centers) or p.centers, **window)
+
+
+def _cut_at_start(law: Law) -> Law:
+    lower = float(law.params["loc"])
+    upper = lower + 2 * math.pi
+
+    def log_density(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        x = center + offset
+        return np.where((x >= lower) & (x <= upper), law.log_density(center, offset), -np.inf)
+
+    window: dict[str, Any] = {"lower": lower, "upper": upper, "known_lower": lower, "known_upper": upper}
+    return replace(law, period=None, centers=(lower, upper), log_density=log_density, **window)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two laws under one functional."""
+
+    what: Functional
+    p: Law
+    q: Law
+
+    @property
+    def scale(self) -> float:
+        return math.sqrt(self.p.scale) * math.sqrt(self.q.scale)
+
+    def logs(self, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """log p, log q, and whether one of them is only a continuation."""
+        lp, vague_p = continued(self.p, center, offset)
+        lq, vague_q = continued(self.q, center, offset)
+        if self.what.bounded:  # a density below e^-700 adds nothing to a bounded integral
+            lp, lq = np.where(vague_p, -np.inf, lp), np.where(vague_q, -np.inf, lq)
+        return lp, lq, vague_p | vague_q
+
+    def heights(self, center: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        lp, lq, _ = self.logs(center, offset)
+        return np.stack([self.what.log_integrand(lp, lq), lp, lq])
+
+    def points(self) -> list[float]:
+        ends = (self.p.lower, self.p.upper, self.q.lower, self.q.upper)
+        known = (self.p.known_lower, self.p.known_upper, self.q.known_lower, self.q.known_upper)
+        reach = 1e100 * self.scale
+        near = [k for k in known if abs(k) < reach]
+        return [*self.p.centers, *self.q.centers, *(e for e in ends if math.isfinite(e)), *near]
+
+
+def continued(law: Law, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The log-density, continued quadratically where it underflowed, and where that is."""
+    value = law.log_density(center, offset)
+    vague = np.zeros(value.shape, dtype=bool)
+    if math.isinf(law.upper - law.lower):  # 10^145 scales out squares overflow
+        far = np.isneginf(value) & (np.abs(offset) > law.scale * _FAR)
+        far &= (center + offset > law.lower) & (center + offset < law.upper)
+        value = np.where(far, -1e300, value)
+    if law.known_lower <= law.lower and law.known_upper >= law.upper and not law.underflows:
+        return value, vague
+    x = center + offset
+    below = (x < law.known_lower) & (x > law.lower)
+    above = (x > law.known_upper) & (x < law.upper)
+    middle = law.centers[0]
+    if law.underflows:
+        vague = (value < UNDERFLOW) & (x > law.lower) & (x < law.upper)
+        value = np.where(vague, UNDERFLOW, value)
+    with np.errstate(all="ignore"):
+        for region, edge in ((below, law.known_lower), (above, law.known_upper)):
+            if region.any() and math.isfinite(edge):
+                ratio = np.maximum(np.abs((x - middle) / (edge - middle)), 1.0)
+                value = np.where(region, np.maximum(UNDERFLOW * ratio**2, -1e300), value)
+    return value, vague | below | above
+
+
+def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
+    points = pair.points()
+    lower, upper = min(pair.p.lower, pair.q.lower), max(pair.p.upper, pair.q.upper)
+    seen = survey(pair.heights, rays(lower, upper, points, pair.scale))
+    if seen.height[0].max() == np.inf:  # at a node one density is zero and the other is not
+        return infinite("supports: one density vanishes where the other does not", seen.v.size)
+    _require_density(seen, pair)
+    unit = 0.0
+    if seen.height[0].max() > -np.inf:
+        top, place, width = refined_peak(pair.heights, seen)
+        if width < 0.3 * abs(place - seen.center[seen.peak]) and lower < place < upper:
+            # the integrand peaks away from both laws
+            seen = survey(pair.heights, rays(lower, upper, [*points, place], pair.scale))
+            top = max(top, float(seen.height[0].max()))
+        unit = top if top > 500 or (top < -500 and what.finish_log is not None) else 0.0
+    verdict, missing, where = tails(seen, _sure(pair, seen))
+    if verdict == "infinite" and not what.bounded:
+        return infinite(f"quadrature: divergent tail at {where}", seen.v.size)
+    sums = _Sums(pair, unit)
+    goals = np.array(_GOALS)
+    goals[0] = min(rtol / 4, goals[0])
+    done = integrate(sums, seen, goals=goals, unit=unit, kinks=what.kinks)
+    with np.errstate(over="ignore"):
+        done.errors[:3] += np.exp(missing[:3] - np.array([unit, 0.0, 0.0]))
+    if sums.uncovered:
+        return infinite("supports: one density vanishes where the other does not", done.n_evaluations)
+    _require_mass(pair, done)
+    if what.companion is not None and unit == 0.0 and done.values[0] > 0.5:
+        instead = what.companion()
+        return _integrated(instead, replace(pair, what=instead), rtol)
+    return _assemble(what, pair, done, sums, unit=unit, unclear=verdict == "unclear")
+
+
+def _sure(pair: _Pair, seen: Survey) -> np.ndarray:
+    """Where both log-densities are numbers, and their rounding does not decide the integrand's size."""
+    x = seen.center + seen.sign * np.exp(seen.v)
+    sure = np.ones(seen.v.size, dtype=bool)
+    for law in (pair.p, pair.q):
+        sure &= (x >= law.known_lower) | (x <= law.lower)
+        sure &= (x <= law.known_upper) | (x >= law.upper)
+    if pair.what.mixing is not None:
+        a, b = pair.what.mixing
+        with np.errstate(all="ignore"):
+            noise = 4 * _EPS * (np.abs(a * seen.height[1]) + np.abs(b * seen.height[2]))
+            sure &= ~(noise > 1 + 0.05 * np.abs(seen.height[0]))
+    return sure
+
+
+class _Sums:
+    """The integrand of the nine sums: g, p, q, rounding, |∂g/∂log p|, |∂g/∂log q|, vague, |p-q|/2, h²."""
+
+    def __init__(self, pair: _Pair, unit: float) -> None:
+        self.pair, self.unit = pair, unit
+        self.uncovered = False
+        self.worst = np.zeros(2)  # largest |∂g/∂p|, |∂g/∂q| met beside unresolved places
+
+    def __call__(self, center: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        what, unit = self.pair.what, self.unit
+        lp, lq, vague = self.pair.logs(center, offset)
+        g, dp, dq = what.parts(lp - unit, lq - unit)
+        dens_p, dens_q = np.exp(lp), np.exp(lq)
+        if np.isposinf(g).any():
+            hole = np.isposinf(g) & ~vague
+            self.uncovered |= bool((hole & (np.isneginf(lp) | np.isneginf(lq))).any())
+            g = np.where(np.isfinite(g), g, 0.0)
+        with np.errstate(all="ignore"):
+            shares = np.abs(offset) < 1e-6 * np.abs(center)
+            for i, (law, dens, slope) in enumerate(((self.pair.p, dens_p, dp), (self.pair.q, dens_q, dq))):
+                met = shares & (dens * np.abs(offset) > 1e-13) if law.rounded else np.zeros(1, dtype=bool)
+                if met.any():
+                    self.worst[i] = max(self.worst[i], float(np.max(slope[met] / dens[met])))
+            off_p = _ULPS * (1 + self.pair.p.grain + np.where(dens_p > 0, np.abs(lp), 0))
+            off_q = _ULPS * (1 + self.pair.q.grain + np.where(dens_q > 0, np.abs(lq), 0))
+            # First order in a rounded log-density, and second: all there is where p and q round alike.
+            noise = dp * off_p + dq * off_q
+            if unit == 0.0:
+                noise = noise + dens_p * off_p**2 + dens_q * off_q**2
+            tv, h2 = 0.5 * np.abs(dens_p - dens_q), 0.5 * (np.sqrt(dens_p) - np.sqrt(dens_q)) ** 2
+        rows = [g, dens_p, dens_q, noise, dp, dq, np.where(vague, g, 0.0), tv, h2]
+        rows = [np.where(np.isfinite(r), r, 0.0) for r in rows]
+        return np.stack([*rows, np.sign(dens_p - dens_q)] if what.kinks else rows)
+
+
+def _require_density(seen: Survey, pair: _Pair) -> None:
+    """Refuse what cannot be a density: its integral diverges at an end of the line."""
+    for k, law in ((1, pair.p), (2, pair.q)):
+        heights = replace(seen, height=seen.height[k : k + 1])
+        verdict, _, where = tails(heights, np.ones(seen.v.size, dtype=bool))
+        if verdict == "infinite":
+            raise ValueError(
+                f"{law.name}'s density is not integrable at {where}: it is not normalised. If it was "
+                "passed as "
+                "Density(pdf), pass its logarithm: Density(lambda x: numpy.log(pdf(x)), support)"
+            )
+
+
+def _require_mass(pair: _Pair, done: Integral) -> None:
+    for k, law in ((1, pair.p), (2, pair.q)):
+        mass, error = float(done.values[k]), float(done.errors[k])
+        if abs(mass - 1) > 1e-6 + min(error, 1e-3):
+            raise ValueError(
+                f"{law.name}'s density integrates to {mass:.9g}, not 1: it is not normalised, or mass "
+                "hides in "
+                "a peak the quadrature did not see (pass Density(..., breakpoints=[its position])), or "
+                "beside a singularity that floating-point positions cannot approach (shift it to 0)"
+            )
+
+
+def _assemble(
+    what: Functional, pair: _Pair, done: Integral, sums: _Sums, *, unit: float, unclear: bool
+) -> Estimate:
+    value = float(done.values[0])
+    error = float(done.errors[0] + done.values[3] + done.values[6] + done.errors[6])
+    slack = 0.0
+    for k in (0, 1):  # a log-density wrong by a constant, or mass lost next to a singularity
+        defect = abs(float(done.values[1 + k]) - 1) + float(done.errors[1 + k])
+        lost = float(sums.worst[k]) if unit == 0.0 and defect > 1e-12 else 0.0
+        error += defect * (float(done.values[4 + k]) + lost) if defect > 0 else 0.0
+        slack += defect
+    unclear = unclear or (not what.bounded and float(done.values[6]) > 1e-3 * value)
+    found = assembled(
+        what, value, error, unit=unit, open_above=unclear, method="quadrature", n=done.n_evaluations
+    )
+    near = [
+        (
+            max(0.0, float(done.values[k] - done.errors[k] - slack)),
+            float(done.values[k] + done.errors[k] + slack),
+        )
+        for k in (7, 8)
+    ]
+    return checked(what.name, found, near[0], near[1])
+
+
+def line_functional(name: str) -> Callable[[Law, Law], Estimate]:
+    """A functional of the line by name, for tests and benchmarks."""
+    return lambda p, q: integrate_line(functional(name), p, q, 1e-12)

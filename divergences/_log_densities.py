@@ -1,0 +1,205 @@
+"""Log-densities and log-masses of scipy's families that scipy itself has only as log(pdf).
+
+log(pdf) underflows in the tails, and a pdf written in 1 - x has no digits beside x = 1. Continuous rows take
+(z, distance to the lower end, distance to the upper end, *shapes) in standard units, the distances exact
+at any closeness (infinite where there is no end); discrete rows take (k, *shapes), k of the standard law.
+Formulas: the documentation of each family in scipy.stats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+_LOG_2PI = math.log(2 * math.pi)
+Rows = dict[str, Callable[..., np.ndarray]]
+
+
+def _normal(z: np.ndarray) -> np.ndarray:
+    return -0.5 * z * z - 0.5 * _LOG_2PI
+
+
+def _beta(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, b: float) -> np.ndarray:
+    return special.xlogy(a - 1, lo) + special.xlogy(b - 1, hi) - special.betaln(a, b)
+
+
+def _argus(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, chi: float) -> np.ndarray:
+    y = hi * (1 + lo)
+    norm = 3 * math.log(chi) - 0.5 * _LOG_2PI - math.log(special.gammainc(1.5, chi * chi / 2) / 2)
+    return norm + np.log(lo) + 0.5 * np.log(y) - 0.5 * chi * chi * y
+
+
+def _gamma(z: np.ndarray, a: float) -> np.ndarray:
+    return special.xlogy(a - 1, z) - z - special.gammaln(a)
+
+
+def _pearson3(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, skew: float) -> np.ndarray:
+    if skew == 0:
+        return _normal(z)
+    rate, distance = 2 / abs(skew), lo if skew > 0 else hi
+    return math.log(rate) + _gamma(rate * distance, rate * rate)
+
+
+def _genextreme(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float) -> np.ndarray:
+    if c == 0:
+        log_t = -z
+    else:
+        end = c * hi if c > 0 else -c * lo  # 1 - cz
+        log_t = np.where(np.abs(c * z) < 0.5, np.log1p(-c * z), np.log(end)) / c
+    return (1 - c) * log_t - np.exp(log_t)
+
+
+def _genpareto(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float) -> np.ndarray:
+    if c == 0:
+        return -z
+    log_end = np.log1p(c * z) if c > 0 else np.where(-c * z < 0.5, np.log1p(c * z), np.log(-c * hi))
+    return -(1 + 1 / c) * log_end
+
+
+def _genhalflogistic(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float) -> np.ndarray:
+    log_end = np.where(c * z < 0.5, np.log1p(-c * z), np.log(c * hi))
+    return math.log(2) + (1 / c - 1) * log_end - 2 * np.log1p(np.exp(log_end / c))
+
+
+def _jf_skew_t(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, b: float) -> np.ndarray:
+    s = np.hypot(math.sqrt(a + b), z)
+    near = np.log((a + b) / (s + np.abs(z)) / s)  # log(1 - |z|/s)
+    far = np.log1p(np.abs(z) / s)
+    up, down = np.where(z > 0, far, near), np.where(z > 0, near, far)
+    norm = (a + b - 1) * math.log(2) + special.betaln(a, b) + 0.5 * math.log(a + b)
+    return (a + 0.5) * up + (b + 0.5) * down - norm
+
+
+def _johnsonsb(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, b: float) -> np.ndarray:
+    return math.log(b) - np.log(lo) - np.log(hi) + _normal(a + b * (np.log(lo) - np.log(hi)))
+
+
+def _irwinhall(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, n: float) -> np.ndarray:
+    from scipy import stats
+
+    near = np.minimum(lo, hi)
+    inner = np.log(stats.irwinhall.pdf(np.clip(near, 0.5, n / 2), n))
+    return np.where(near <= 1, special.xlogy(n - 1, near) - special.gammaln(n), inner)
+
+
+def _norminvgauss(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, b: float) -> np.ndarray:
+    s = np.hypot(1, z)
+    # bz - as with s = |z| + 1/(s + |z|): no difference of two large numbers of one sign
+    exponent = -(a - np.copysign(b, b * z)) * np.abs(z) - a / (s + np.abs(z))
+    return math.log(a / math.pi) + math.sqrt(a * a - b * b) + exponent + np.log(special.k1e(a * s) / s)
+
+
+def _rice(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, b: float) -> np.ndarray:
+    return np.log(z) - 0.5 * (z - b) ** 2 + np.log(special.ive(0, z * b))
+
+
+def _trapezoid(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float, d: float) -> np.ndarray:
+    top = 2 / (d - c + 1)
+    rising = lo / c if c > 0 else np.ones_like(lo)
+    falling = hi / (1 - d) if d < 1 else np.ones_like(hi)
+    return np.log(top * np.minimum(1, np.minimum(rising, falling)))
+
+
+def _skewcauchy(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float) -> np.ndarray:
+    return -math.log(math.pi) - np.log1p((z / (1 + np.copysign(a, a * z))) ** 2)
+
+
+def _foldcauchy(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float) -> np.ndarray:
+    return np.logaddexp(-np.log1p((z - c) ** 2), -np.log1p((z + c) ** 2)) - math.log(math.pi)
+
+
+def _anglit(z: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    return np.log(np.sin(2 * np.minimum(lo, hi)))
+
+
+def _cosine(z: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    return 2 * np.log(np.sin(0.5 * np.minimum(lo, hi))) - math.log(math.pi)
+
+
+CONTINUOUS: Rows = {
+    "anglit": _anglit,
+    "arcsine": lambda z, lo, hi: _beta(z, lo, hi, 0.5, 0.5),
+    "argus": _argus,
+    "beta": _beta,
+    "cosine": _cosine,
+    "foldcauchy": _foldcauchy,
+    "foldnorm": lambda z, lo, hi, c: np.logaddexp(_normal(z - c), _normal(z + c)),
+    "gausshyper": lambda z, lo, hi, a, b, c, x: (
+        _beta(z, lo, hi, a, b) - c * np.log1p(x * z) - math.log(special.hyp2f1(c, a, a + b, -x))
+    ),
+    "genextreme": _genextreme,
+    "genhalflogistic": _genhalflogistic,
+    "genpareto": _genpareto,
+    "hypsecant": lambda z, lo, hi: math.log(2 / math.pi) - np.abs(z) - np.log1p(np.exp(-2 * np.abs(z))),
+    "invweibull": lambda z, lo, hi, c: math.log(c) - (c + 1) * np.log(z) - z ** (-c),
+    "irwinhall": _irwinhall,
+    "jf_skew_t": _jf_skew_t,
+    "johnsonsb": _johnsonsb,
+    "johnsonsu": lambda z, lo, hi, a, b: (
+        math.log(b) - np.log(np.hypot(1, z)) + _normal(a + b * np.arcsinh(z))
+    ),
+    "kappa3": lambda z, lo, hi, a: math.log(a) - (1 + 1 / a) * np.logaddexp(math.log(a), a * np.log(z)),
+    "laplace": lambda z, lo, hi: -np.abs(z) - math.log(2),
+    "levy": lambda z, lo, hi: -0.5 * _LOG_2PI - 1.5 * np.log(z) - 0.5 / z,
+    "levy_l": lambda z, lo, hi: -0.5 * _LOG_2PI - 1.5 * np.log(hi) - 0.5 / hi,
+    "loglaplace": lambda z, lo, hi, c: math.log(c / 2) - np.log(z) - c * np.abs(np.log(z)),
+    "moyal": lambda z, lo, hi: -0.5 * (z + np.exp(-z)) - 0.5 * _LOG_2PI,
+    "norminvgauss": _norminvgauss,
+    "pareto": lambda z, lo, hi, b: math.log(b) - (b + 1) * np.where(lo < 0.5, np.log1p(lo), np.log(z)),
+    "pearson3": _pearson3,
+    "rdist": lambda z, lo, hi, c: (
+        special.xlogy(c / 2 - 1, lo) + special.xlogy(c / 2 - 1, hi) - special.betaln(0.5, c / 2)
+    ),
+    "rice": _rice,
+    "semicircular": lambda z, lo, hi: 0.5 * (np.log(lo) + np.log(hi)) + math.log(2 / math.pi),
+    "skewcauchy": _skewcauchy,
+    "trapezoid": _trapezoid,
+    "triang": lambda z, lo, hi, c: _trapezoid(z, lo, hi, c, c),
+    "uniform": lambda z, lo, hi: np.zeros_like(z),
+}
+
+
+def _skellam(k: np.ndarray, m1: float, m2: float) -> np.ndarray:
+    """e^{-m1-m2} (m1/m2)^{k/2} I_|k|(2√(m1 m2)), by the series of I where its scaled form underflows."""
+    n, x = np.abs(k), 2 * math.sqrt(m1 * m2)
+    with np.errstate(all="ignore"):
+        log_i = np.log(special.ive(n, x)) + x
+    low = ~(log_i - x > -600)
+    if low.any():
+        order = n[low]
+        terms = max(32, math.ceil(3 * x + 40))
+        term = np.zeros_like(order)
+        total = np.zeros_like(order)
+        for j in range(1, terms):  # Σ_j (x²/4)^j / (j! (n+1)_j), relative to its first term
+            term = term + math.log(x * x / 4 / j) - np.log(order + j)
+            total = np.logaddexp(total, term)
+            if float(np.max(term - total)) < -40:
+                break
+        log_i[low] = order * math.log(x / 2) - special.gammaln(order + 1) + total
+    return log_i - (m1 + m2) + 0.5 * k * math.log(m1 / m2)
+
+
+def _fisher(k: np.ndarray, m: float, n: float, r: float, odds: float) -> np.ndarray:
+    def weight(j: np.ndarray) -> np.ndarray:
+        def choose(a: float, b: np.ndarray) -> np.ndarray:
+            return -np.log1p(a) - special.betaln(a - b + 1, b + 1)
+
+        return choose(n, j) + choose(m - n, r - j) + j * math.log(odds)
+
+    every = np.arange(max(0.0, r - (m - n)), min(n, r) + 1)
+    return weight(k) - float(special.logsumexp(weight(every)))
+
+
+DISCRETE: Rows = {
+    "boltzmann": lambda k, lam, n: math.log(-math.expm1(-lam)) - math.log(-math.expm1(-lam * n)) - lam * k,
+    "dlaplace": lambda k, a: math.log(math.tanh(a / 2)) - a * np.abs(k),
+    "geom": lambda k, p: math.log(p) + special.xlog1py(k - 1, -p),
+    "logser": lambda k, p: k * math.log(p) - np.log(k) - math.log(-math.log1p(-p)),
+    "nchypergeom_fisher": _fisher,
+    "planck": lambda k, lam: math.log(-math.expm1(-lam)) - lam * k,
+    "skellam": _skellam,
+    "zipf": lambda k, a: -a * np.log(k) - math.log(special.zeta(a, 1)),
+}
