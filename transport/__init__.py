@@ -11,6 +11,8 @@ from transport._gradient import Gradient
 from transport._grid import Grid
 from transport._many import Solutions, solve_many
 from transport._max_sliced import MaxSliced, max_sliced_wasserstein
+from transport._pairwise.matrix import Pairwise, pairwise
+from transport._pairwise.nearest import Neighbours
 from transport._points import PointCloud
 from transport._projection import Labels
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
@@ -40,6 +42,8 @@ __all__ = [
     "InfeasibleError",
     "Labels",
     "MaxSliced",
+    "Neighbours",
+    "Pairwise",
     "PixelDensity",
     "PointCloud",
     "Potentials",
@@ -57,6 +61,7 @@ __all__ = [
     "critic",
     "estimate_sliced",
     "max_sliced_wasserstein",
+    "pairwise",
     "palette",
     "semidiscrete",
     "sliced_wasserstein",

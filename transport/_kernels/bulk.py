@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from transport._kernels.certificate import bounds_matrix
-from transport._kernels.costs import block_rows, scan_rows
+from transport._kernels.costs import scan_rows
 from transport._kernels.masses import balanced
 from transport._kernels.simplex_dense import OPTIMAL, UNFIT, solve
 
@@ -123,24 +123,3 @@ def solve_range(first, last, shapes, costs, a, b, start, out):
             rows_all[p + q] = here[rows[q]]
             cols_all[p + q] = there[cols[q]]
             mass_all[p + q] = mass[q]
-
-
-@_jit
-def points_range(first, last, pairs, x, y, metric, power, codes, sums):
-    """W_p^p between clouds: pairs first <= k < last, positive masses.
-
-    x, y are (points, across, masses, offsets): the clouds one after the other, (total, d) and, each
-    transposed, (d, size); ``offsets`` has one entry more than there are clouds.
-    """
-    d = x[0].shape[1]
-    for k in range(first, last):
-        i0 = x[3][pairs[k, 0]]
-        n = x[3][pairs[k, 0] + 1] - i0
-        j0 = y[3][pairs[k, 1]]
-        m = y[3][pairs[k, 1] + 1] - j0
-        c = np.empty((n, m))
-        block_rows(x[0][i0 : i0 + n], y[1][d * j0 : d * (j0 + m)].reshape((d, m)), metric, power, 0, n, c)
-        code, _, _, _, _, _, _, proved = settle(c, x[2][i0 : i0 + n], y[2][j0 : j0 + m], np.zeros(m), False)
-        codes[k] = code
-        for q in range(8):
-            sums[k, q] = proved[q]

@@ -18,7 +18,7 @@ from transport.internal._namespace import (
     on_device_of,
     to_numpy,
 )
-from transport.internal._pool import run_chunks, thread_count
+from transport.internal._pool import one_thread, run_chunks, thread_count
 from transport.internal._validate import (
     as_float64,
     as_points,
@@ -53,6 +53,7 @@ __all__ = [
     "kernels",
     "namespace",
     "on_device_of",
+    "one_thread",
     "require_finite",
     "run_chunks",
     "thread_count",

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
+_here = threading.local()
 
 
 def thread_count() -> int:
     """Cores this process may run on (``KANTOROVICH_NUM_THREADS`` sets another number)."""
+    if getattr(_here, "alone", False):
+        return 1
     asked = os.environ.get("KANTOROVICH_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
@@ -24,6 +28,17 @@ def thread_count() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside it `run_chunks` called from this thread uses this thread alone: workers share out the cores."""
+    before = getattr(_here, "alone", False)
+    _here.alone = True
+    try:
+        yield
+    finally:
+        _here.alone = before
 
 
 def _forget_pool() -> None:
