@@ -9,6 +9,7 @@ from transport._cost import Matrix
 from transport._grid import Grid
 from transport._points import PointCloud
 from transport._problem import Problem
+from transport._solver.hubs import has_hubs
 from transport._solver.memory import require
 from transport._solver.small import MEDIUM
 from transport._sparse import SparseMatrix
@@ -110,6 +111,8 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
     if n * m <= _few(problem):
         return "matrix", f"{n} x {m} costs: few enough to store"
+    if has_hubs((n, m)):
+        return "matrix", f"{n} x {m} costs: one side is short, all of its arcs matter"
     if on_l1_grid and n + m >= FILLED * cost.shape[0]:
         return "grid", f"l1 on a grid of {cost.shape[0]} cells: a flow between neighbours"
     if not isinstance(cost, PointCloud):

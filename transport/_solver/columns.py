@@ -20,7 +20,7 @@ import numpy as np
 
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.small import DISPROPORTION
-from transport._solver.trees import LAZY_NODES, Pool, Tree, Work, ends, plant
+from transport._solver.trees import LAZY_NODES, Pool, ThreadTree, Tree, Work, ends, plant
 from transport._solver.whole import sweep
 
 BLOCK_ENTRIES = 1 << 21
@@ -148,13 +148,15 @@ class Simplex:
             self._plant(*arcs, self.reduced(arcs[0], arcs[1]))
 
     def sweep(self) -> Slices[bool]:
-        """Pivot on all arcs while there are many that pay; False if the oracle has no matrix of them."""
+        """Pivot on all arcs while many pay; False if there is no matrix of them or the tree has no thread."""
+        if not isinstance(self._tree, ThreadTree):
+            return False
         if self.start.relative is None:
             self.start = unpooled(self.start, self.oracle)
         if self.start.relative is None or self.stranded():
             return False
         self.work.stage = "pivoting on whole rows"
-        self._tree = yield from sweep(self.tree, self.start.relative, self.work)
+        yield from sweep(self._tree, self.start.relative, self.work)
         return True
 
     def _phase_one(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray) -> Slices[None]:
@@ -306,7 +308,8 @@ def generate_columns(core: Simplex) -> Slices[bool]:
             core.replant(*core.balanced(*core.basis()))
         elif rounds and not swept and work.pivots == before:
             return False
-        swept = (1 + rounds) * len(rows) > MUCH * core.n and (yield from core.sweep())
+        many = (1 + rounds) * len(rows) > MUCH * core.n
+        swept = many and not swept and (yield from core.sweep())  # never twice: the pool must grow
         if not swept:
             core.add(rows, cols, costs)
     return False

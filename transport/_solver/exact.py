@@ -27,7 +27,7 @@ from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.sparse import SparseOracle
-from transport._solver.stored import stored, warm_potential
+from transport._solver.stored import stored, warm_potentials
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work, ends
 from transport._sparse import SparseMatrix
@@ -293,7 +293,7 @@ def _warm_start(
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
-    start = yield from oracle.restart(warm_potential(state, warm), arcs)
+    start = yield from oracle.restart(warm_potentials(state, warm)[1], arcs)
     return continued(start, oracle, arcs, masses)
 
 

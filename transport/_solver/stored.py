@@ -1,4 +1,5 @@
-"""Stored matrices: the small and the shapeless ones in one go, the others by an oracle and a pool."""
+"""Stored matrices: the small and the shapeless ones in one go, the long ones around hubs, the others by an
+oracle and a pool."""
 
 from __future__ import annotations
 
@@ -11,10 +12,13 @@ from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._solution import Solution
 from transport._solver.base import Coupling
+from transport._solver.columns import LOUD
+from transport._solver.hubs import HUBS, has_hubs, solve_hubs
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.small import is_medium, is_small, solve_at_once
+from transport._solver.trees import ends
 from transport.internal import to_numpy
 
 if TYPE_CHECKING:
@@ -35,9 +39,36 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
     again = short and state.unit != 1.0 and state.coupling is None
     if again and (yield from _at_once(state, oracle.values)):
         return None
+    if has_hubs(values.shape) and (yield from _around_hubs(state, oracle)):
+        return None
     if state.coupling is not None:
         state.begun, state.coupling = _quieter(state.coupling, state, oracle), None
     return oracle
+
+
+def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
+    """A few rows or columns; False if rounding stopped it or the potentials drown the costs of the plan.
+
+    A forbidden arc costs more than any cycle through the hubs saves, so that it carries flow only if there is
+    no plan without: the general path knows what to do then.
+    """
+    from transport._kernels.simplex_pool import peel
+
+    n, m = oracle.shape
+    values = oracle.values
+    if oracle.has_forbidden:
+        values = np.where(values < np.inf, values, 4.0 * HUBS * (oracle.magnitude or 1.0))
+    known = None if state.warm is None else warm_potentials(state, state.warm)[n > m]
+    optimal, parent, f, g = yield from solve_hubs(values, oracle.masses, state.work, known)
+    mass = peel(n, parent, *state.masses)
+    v = np.flatnonzero((parent[:-1] < n + m) & (mass > 0))
+    rows, cols = ends(n, parent, v)
+    costs = oracle.costs(rows, cols)
+    if np.isinf(costs).any():
+        return False
+    state.coupling = state.in_full(rows, cols, mass[v], f, g)
+    size = float(np.abs(costs) @ mass[v])
+    return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass[v]) <= LOUD * size
 
 
 def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
@@ -55,7 +86,7 @@ def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
     from transport._kernels import simplex_dense as k
 
     a, b = state.masses
-    start = None if state.warm is None else warm_potential(state, state.warm)
+    start = None if state.warm is None else warm_potentials(state, state.warm)[1]
     budget = state.work.budget
     giants = not isinstance(state.problem.cost, Matrix)  # those are far points, and no pool does without
     shipped = solve_at_once(values, a, b, g=start, budget=budget, giants=giants)
@@ -73,9 +104,12 @@ def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
     return False
 
 
-def warm_potential(state: State, warm: Solution) -> np.ndarray:
-    """g of an earlier solution, in the units and the order of this one."""
-    return np.ascontiguousarray(to_numpy(warm.potentials.g)[state.sinks]) / state.unit
+def warm_potentials(state: State, warm: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """(f, g) of an earlier solution, in the units and the order of this one."""
+    f, g = (to_numpy(x) for x in warm.potentials)
+    return np.ascontiguousarray(f[state.sources]) / state.unit, np.ascontiguousarray(
+        g[state.sinks]
+    ) / state.unit
 
 
 def _all_costs(state: State) -> np.ndarray:

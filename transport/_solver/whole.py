@@ -11,30 +11,28 @@ from __future__ import annotations
 import numpy as np
 
 from transport._solver.pricing import Slices
-from transport._solver.trees import ThreadTree, Tree, Work
+from transport._solver.trees import ThreadTree, Work
 
 ENOUGH = 0.1  # pivots a row and turn of all rows
 
 
-def sweep(tree: Tree, costs: np.ndarray, work: Work) -> Slices[Tree]:
-    """Pivot on all arcs until a turn of all rows finds few that pay; the tree, potentials as they are.
+def sweep(tree: ThreadTree, costs: np.ndarray, work: Work) -> Slices[None]:
+    """Pivot on all arcs until a turn of all rows finds few that pay.
 
     Parameters
     ----------
-    tree : Tree
+    tree : ThreadTree
     costs : ndarray, shape (n, m)
         Relative to the same potentials as the tree's.
     work : Work
     """
     from transport._kernels import simplex_dense as k
 
-    if not isinstance(tree, ThreadTree):
-        return tree
     arrays, cursor = tree.unpack(), np.zeros(5, np.int64)
     while True:
         before = int(cursor[k.PIVOTS])
         code = k.run(costs, arrays, cursor, work.budget, int(ENOUGH * len(costs)))
         work.spend(int(cursor[k.PIVOTS]) - before)
         if code != k.LIMIT:
-            return tree
+            return
         yield
