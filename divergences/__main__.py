@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transport.internal._cli import Parser, Ticker, guard
+from transport.internal._cli import Parser, Ticker, add_reading_options, guard, read_as, reading_options
 
 _EXAMPLES = """examples:
   python -m divergences p.csv q.csv               two histograms on the same bins
@@ -33,6 +33,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("p", metavar="P", help=".npy, .npz, .csv or image: masses on bins or pixels")
     parser.add_argument("q", metavar="Q", help="the same, same shape")
+    add_reading_options(parser)
     parser.add_argument("--no-wasserstein", action="store_true", help="skip the transport distances")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser
@@ -48,8 +49,7 @@ def _demo_parser() -> Parser:
 def compare(p: np.ndarray, q: np.ndarray, *, wasserstein: bool = True) -> list[dict[str, Any]]:
     """Rows of the table: name, value, unit or remark, and bounds where there is a certificate."""
     import divergences as dv
-    import transport as tp
-    from transport.internal._files import grid_measure
+    from transport.internal._measures import grid_measure
 
     if p.shape != q.shape:
         raise ValueError(
@@ -74,8 +74,14 @@ def compare(p: np.ndarray, q: np.ndarray, *, wasserstein: bool = True) -> list[d
             gone = "P has mass where Q has none" if "P||" in name else "Q has mass where P has none"
             remark = f"infinite: {gone}"
         rows.append({"name": name, "value": value, "remark": remark})
-    if not wasserstein:
-        return rows
+    return rows + (_transports(first, second, "unit: one bin") if wasserstein else [])
+
+
+def _transports(first: Any, second: Any, unit: str) -> list[dict[str, Any]]:
+    """W1 and W2, certified."""
+    import transport as tp
+
+    rows: list[dict[str, Any]] = []
     for order in (1, 2):
         ticker = Ticker(f"W{order}")
         try:
@@ -90,9 +96,7 @@ def compare(p: np.ndarray, q: np.ndarray, *, wasserstein: bool = True) -> list[d
         value, lower, upper = (
             max(v, 0.0) ** (1 / order) for v in (solution.value, solution.lower_bound, solution.upper_bound)
         )
-        rows.append(
-            {"name": f"W{order}", "value": value, "lower": lower, "upper": upper, "remark": "unit: one bin"}
-        )
+        rows.append({"name": f"W{order}", "value": value, "lower": lower, "upper": upper, "remark": unit})
     return rows
 
 
@@ -117,9 +121,9 @@ def format_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _to_json(rows: list[dict[str, Any]]) -> str:
+def _to_json(rows: list[dict[str, Any]], words: list[str]) -> str:
     """Infinities as the string "inf": JSON has no number for them."""
-    table = {}
+    table: dict[str, Any] = {"read_as": words}
     for row in rows:
         values = {k: v for k, v in row.items() if k in ("value", "lower", "upper")}
         table[row["name"]] = {k: "inf" if math.isinf(v) else v for k, v in values.items()}
@@ -130,7 +134,7 @@ def demo(argv: Sequence[str]) -> int:
     """Two real digits: table, certificate, pictures, what to try next."""
     args = _demo_parser().parse_args(argv)
     import transport as tp
-    from transport.internal._files import grid_measure
+    from transport.internal._measures import grid_measure
     from transport.internal._plot import draw_digits
 
     try:
@@ -180,11 +184,35 @@ def main(argv: Sequence[str]) -> int:
 
         return hierarchy_main(argv[1:])
     args = _parser().parse_args(argv)
-    from transport.internal._files import load_array
-
-    rows = compare(load_array(args.p), load_array(args.q), wasserstein=not args.no_wasserstein)
-    sys.stdout.write(_to_json(rows) + "\n" if args.json else format_table(rows))
+    words, rows = _of_files(args)
+    text = (
+        _to_json(rows, words) + "\n" if args.json else format_table(rows) + read_as((args.p, args.q), words)
+    )
+    sys.stdout.write(text)
     return 0
+
+
+def _of_files(args: Any) -> tuple[list[str], list[dict[str, Any]]]:
+    """What the two files were read as, and the rows of their table."""
+    from transport.internal._files import load
+    from transport.internal._measures import as_measure, decide, matched
+
+    paths, options = (args.p, args.q), reading_options(args)
+    contents = [load(path, **options) for path in paths]
+    kinds = [decide(c, args.kind, only="grid") for c in contents]
+    if args.kind == "auto" and "points" in kinds:
+        found = as_measure(contents[kinds.index("points")], "points")
+        raise ValueError(
+            f"{paths[kinds.index('points')]} holds {found.reading}, not masses on common bins; points go to: "
+            "python -m transport P Q (or here with --kind points; --kind grid if they are masses)"
+        )
+    first, second = matched(*(as_measure(c, kind) for c, kind in zip(contents, kinds)))
+    words = [first.reading, second.reading]
+    if args.kind == "points":
+        if args.no_wasserstein:
+            raise ValueError("--no-wasserstein leaves nothing for points: KL and its kin need common bins")
+        return words, _transports(first, second, "unit: that of the points")
+    return words, compare(first.values, second.values, wasserstein=not args.no_wasserstein)
 
 
 if __name__ == "__main__":

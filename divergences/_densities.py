@@ -22,7 +22,15 @@ from divergences._mixtures import as_mixture, bracket_mixtures
 from divergences._samples import estimate_samples
 from divergences._summation import sum_discrete
 from divergences._vectors import estimate_vectors, reduced, singular_vectors
-from transport.internal import ConvergenceError, MagnitudeError, as_points, as_weights, namespace, to_numpy
+from transport.internal import (
+    ConvergenceError,
+    MagnitudeError,
+    as_points,
+    as_weights,
+    namespace,
+    refuse_law,
+    to_numpy,
+)
 
 _EPS = float(np.finfo(np.float64).eps)
 _SMALL = 1e-12  # a divergence of nearly equal laws is known to rounding of their log-densities only
@@ -112,6 +120,8 @@ def estimate(name: str | Callable, P: Any, Q: Any, **options: Any) -> Estimate:
     True
     """
     label = name if isinstance(name, str) else str(getattr(name, "__name__", name))
+    for law, argument in ((P, "P"), (Q, "Q")):
+        refuse_law(law, argument)
     if _is_sample(P) and _is_sample(Q):
         return estimate_samples(label, P, Q, **options)
     if _is_sample(P) or _is_sample(Q):

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from transport.internal import refuse_law
+
 
 def is_distribution(x: Any) -> bool:
     """Whether ``x`` knows its own density: a frozen scipy distribution, a `Density`, ...
 
     Judged by its methods alone (``logpdf``, ``logpmf`` or ``pdf``).
+
+    Raises
+    ------
+    TypeError
+        For a law of another library (``log_prob``), with SciPy's spelling of it.
     """
-    return any(callable(getattr(x, name, None)) for name in ("logpdf", "logpmf", "pdf"))
+    if type(x) is np.ndarray or type(x) is list:
+        return False
+    if any(callable(getattr(x, name, None)) for name in ("logpdf", "logpmf", "pdf")):
+        return True
+    refuse_law(x, "the argument")
+    return False

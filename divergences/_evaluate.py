@@ -22,6 +22,7 @@ from transport.internal import (
     Array,
     as_float64,
     kernels,
+    measures,
     namespace,
     on_device_of,
     require_finite,
@@ -185,6 +186,7 @@ def measured(
         The sums of ``term`` of the masses as stored, over their mean total; None if the totals had to
         be known first (``normalize``, or an input of low precision).
     """
+    p, q = measures(p, q)
     xp = namespace(p, q)
     x, eps_p = as_float64(p, "p", xp=xp)
     y, eps_q = (x, eps_p) if q is p else as_float64(q, "q", xp=xp)

@@ -4,9 +4,10 @@ Conventions shared by every function here. ``p`` and ``q`` have shape (..., n): 
 n atoms along ``axis`` (None: the whole array is one measure); the other axes broadcast and stay. Each
 measure must sum to 1 to rounding in its own dtype, ``|sum - 1| <= 4 n eps``, or ``normalize=True`` is
 passed; the answer is that of the proportions ``p/sum(p)``, ``q/sum(q)`` of the stored numbers. Frozen
-scipy distributions and densities go to `divergences._densities`. Bad input is refused with
-``ValueError`` (NaN, inf, negative, empty, no mass, unequal lengths) or ``TypeError`` (masked, complex,
-object arrays); the answer is never NaN, and infinite only where the mathematics says so.
+scipy distributions and densities go to `divergences._densities`. Labelled tables (pandas, polars, xarray)
+that carry the same labels in another order are matched by label; different labels are refused. Bad input is
+refused with ``ValueError`` (NaN, inf, negative, empty, no mass, unequal lengths) or ``TypeError`` (masked,
+complex, object arrays); the answer is never NaN, and infinite only where the mathematics says so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from divergences._dispatch import is_distribution
 from divergences._evaluate import divergence, measured
-from transport.internal import Array
+from transport.internal import Array, spelled
 
 _2LOG2 = 2.0 * math.log(2.0)
 
@@ -28,6 +29,7 @@ def _of_laws(name: str, p: Any, q: Any, **options: Any) -> Any:
     return evaluate(name, p, q, **options)
 
 
+@spelled
 def kl(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Kullback–Leibler divergence :math:`\sum p \log(p/q)`, in [0, inf].
 
@@ -67,6 +69,7 @@ def kl(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Arr
     return rows.shaped(value)
 
 
+@spelled
 def js(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Jensen–Shannon divergence :math:`KL(p\|m) + KL(q\|m)`, :math:`m = (p+q)/2`, in [0, 2 log 2].
 
@@ -90,6 +93,7 @@ def js(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Arr
     return rows.shaped(value)
 
 
+@spelled
 def js_distance(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""The Jensen–Shannon metric :math:`\sqrt{JS/2}`, in [0, sqrt(log 2)]; SciPy's ``jensenshannon``.
 
@@ -106,6 +110,7 @@ def js_distance(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = Fals
     return rows.shaped(rows.xp.sqrt(0.5 * value))
 
 
+@spelled
 def tv(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Total variation :math:`\sup_B |P(B) - Q(B)| = \tfrac12\sum|p - q|`, in [0, 1].
 
@@ -122,6 +127,7 @@ def tv(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Arr
     return rows.shaped(value)
 
 
+@spelled
 def squared_hellinger(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Squared Hellinger distance :math:`\tfrac12\sum(\sqrt p - \sqrt q)^2`, in [0, 1].
 
@@ -139,6 +145,7 @@ def squared_hellinger(p: Any, q: Any, *, axis: int | None = -1, normalize: bool 
     return rows.shaped(value)
 
 
+@spelled
 def hellinger(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Hellinger distance :math:`\sqrt{\tfrac12\sum(\sqrt p - \sqrt q)^2}`, in [0, 1].
 
@@ -155,6 +162,7 @@ def hellinger(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False)
     return rows.shaped(rows.xp.sqrt(value))
 
 
+@spelled
 def jeffreys(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Jeffreys' divergence :math:`KL(p\|q) + KL(q\|p) = \sum (p-q)\log(p/q)`, in [0, inf].
 
@@ -171,6 +179,7 @@ def jeffreys(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) 
     return rows.shaped(value)
 
 
+@spelled
 def cross_entropy(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Cross-entropy :math:`-\sum p\log q = H(p) + KL(p\|q)`, in [0, inf].
 
@@ -190,6 +199,7 @@ def cross_entropy(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = Fa
     return rows.shaped((sums[:, 0] + sums[:, 1]) / rows.mass_p)
 
 
+@spelled
 def entropy(p: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Shannon entropy :math:`-\sum p\log p`, in [0, log n].
 

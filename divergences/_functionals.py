@@ -275,7 +275,9 @@ def functional(name: str, **options: float) -> Functional:
     1.0
     """
     if name not in _TABLE:
-        raise ValueError(f"no functional of densities is called {name!r}; choose one of {sorted(_TABLE)}")
+        raise ValueError(
+            f"no functional of densities is called {name!r}; choose one of {sorted([*_TABLE, 'wasserstein'])}"
+        )
     try:
         return _TABLE[name](**options)
     except TypeError:

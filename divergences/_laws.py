@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from transport.internal import line_for_law
+
 LogDensity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(centre, offset) -> log-density at centre + offset, formed so that a small offset is not rounded away."""
 
@@ -316,7 +318,4 @@ def as_law(P: Any, name: str) -> Law:
     found = recognise(P, name)
     if found is not None:
         return found
-    raise TypeError(
-        f"{name} is a {type(P).__name__}; pass a frozen scipy.stats distribution, "
-        "or divergences.Density(logpdf, support)"
-    )
+    raise TypeError(line_for_law(P, name))

@@ -8,9 +8,10 @@ from typing import Any
 from divergences._dispatch import is_distribution
 from divergences._evaluate import Rows, divergence, measured
 from divergences._fdiv import _of_laws, kl
-from transport.internal import Array, MagnitudeError
+from transport.internal import Array, MagnitudeError, spelled
 
 
+@spelled
 def chi2(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Pearson's :math:`\chi^2(p\|q) = \sum (p-q)^2/q`, in [0, inf].
 
@@ -33,6 +34,7 @@ def chi2(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> A
     return rows.shaped(_without_overflow(rows, value, 1.0, 1.0))
 
 
+@spelled
 def alpha(p: Any, q: Any, alpha: float, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Alpha-divergence :math:`\frac{\sum p^\alpha q^{1-\alpha} - 1}{\alpha(\alpha-1)}`, any real order.
 
@@ -59,6 +61,7 @@ def alpha(p: Any, q: Any, alpha: float, *, axis: int | None = -1, normalize: boo
     return rows.shaped(_without_overflow(rows, value, rise, order * (order - 1.0)))
 
 
+@spelled
 def renyi(p: Any, q: Any, alpha: float, *, axis: int | None = -1, normalize: bool = False) -> Array:
     r"""Rényi divergence :math:`\frac{1}{\alpha-1}\log\sum p^\alpha q^{1-\alpha}`, order in [0, inf].
 

@@ -6,20 +6,27 @@ import math
 from typing import Any
 
 from divergences._dispatch import is_distribution
-from transport import PointCloud, solve, wasserstein_1d
+from transport import FunctionCost, PointCloud, solve, wasserstein_1d
 from transport.internal import (
+    FROM_SCIPY,
+    METRICS,
     Array,
     MagnitudeError,
     as_points,
     as_weights,
-    check_choice,
     check_exponent,
+    metric_name,
     namespace,
+    positions,
+    powered,
+    row_labels,
+    scipy_metric,
+    spelled,
+    weights_like,
 )
 
-_METRICS = ("euclidean", "cityblock", "chebyshev")
 
-
+@spelled
 def wasserstein(
     x: Any,
     y: Any,
@@ -27,7 +34,7 @@ def wasserstein(
     a: Any = None,
     b: Any = None,
     p: float = 1.0,
-    cost: str = "euclidean",
+    cost: Any = "euclidean",
     normalize: bool = False,
 ) -> float:
     r"""Wasserstein distance :math:`W_p` of two weighted samples, or of two distributions.
@@ -35,13 +42,14 @@ def wasserstein(
     Parameters
     ----------
     x, y : array, shape (n,) or (n, d) and (m,) or (m, d), or distributions
-        Points.
+        Points. Times and big integers as in `transport.wasserstein_1d`; columns of tables matched by name.
     a, b : array, shape (n,) and (m,), optional
         Weights, each summing to 1; equal weights by default.
     p : float
         Exponent, p >= 1; inf on the line only.
-    cost : {"euclidean", "cityblock", "chebyshev"}
-        The metric d between points.
+    cost : {"euclidean", "cityblock", "chebyshev", "canberra", "hamming", ...} or callable
+        The metric d between points: a name of `scipy.spatial.distance` without parameters, or a function of
+        two blocks of points, (k, d) and (l, d), that returns their (k, l) distances.
     normalize : bool
         Divide the weights by their total instead of insisting on 1.
 
@@ -72,12 +80,15 @@ def wasserstein(
     p = check_exponent(p)
     if is_distribution(x) or is_distribution(y):
         return _of_laws(x, y, a, b, p, cost=cost, normalize=normalize)
-    check_choice(cost, "cost", _METRICS)  # a squared distance is not a metric: p=2 asks for it
+    if not callable(cost) and cost not in FROM_SCIPY:
+        cost = metric_name(cost)  # a squared distance is not a metric: p=2 asks for it
+    a, b = weights_like(a, row_labels(x), "a", "x"), weights_like(b, row_labels(y), "b", "y")
+    x, y = positions(x, y)
     xp = namespace(x, y, a, b)
     x, y = as_points(x, "x", xp=xp), as_points(y, "y", xp=xp)
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"x has dimension {x.shape[1]} and y has {y.shape[1]}; they must live in one space")
-    if x.shape[1] == 1:
+    if x.shape[1] == 1 and cost in METRICS:
         return wasserstein_1d(x, y, a=a, b=b, p=p, normalize=normalize)
     if math.isinf(p):
         raise ValueError("p = inf is available on the line only; in space a large p (say 50) is close to it")
@@ -85,6 +96,9 @@ def wasserstein(
         a = as_weights(a, "a", xp=xp, size=x.shape[0], normalize=normalize)
     if b is not None:
         b = as_weights(b, "b", xp=xp, size=y.shape[0], normalize=normalize)
+    if cost not in METRICS:
+        distance = cost if callable(cost) else scipy_metric(cost)
+        return float(max(0.0, solve(FunctionCost(x, y, powered(distance, p)), a, b).value) ** (1.0 / p))
     unit = _extent(x, y, xp=xp)
     if unit == 0.0:
         return 0.0
@@ -99,7 +113,8 @@ def _of_laws(x: Any, y: Any, a: Any, b: Any, p: float, *, cost: str, normalize: 
     """W_p of two laws, or of a weighted sample and a law on the line."""
     from divergences._densities import decided, estimate
 
-    check_choice(cost, "cost", _METRICS)
+    if callable(cost) or metric_name(cost) not in METRICS:
+        raise ValueError(f"cost = {cost!r}; between laws the distance on the line is |x - y|: leave cost out")
     for law, weights, name in ((x, a, "a"), (y, b, "b")):
         if is_distribution(law) and weights is not None:
             raise ValueError(f"{name} holds weights of a distribution, which has its own; leave {name} out")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from transport.internal import as_points
+from transport.internal._files import read_npy, reading
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -215,10 +215,7 @@ def _from_array(array: np.ndarray, name: str) -> Dataset:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+    array = read_npy(path)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} holds {array.dtype}, not real numbers")
     return array
@@ -236,12 +233,10 @@ def read_idx(path: str | Path) -> np.ndarray:
         Not an IDX file, or cut short.
     """
     path = Path(path)
-    try:
+    with reading(path):
         raw = path.read_bytes()
         if raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_TYPES or not raw[3]:
         raise ValueError(f"{path} is neither .npy nor IDX; save it with numpy.save('data.npy', array)")
     start = 4 + 4 * raw[3]

@@ -172,7 +172,7 @@ class TestPointCloud:
         with pytest.raises(ValueError, match="dimension"):
             tp.PointCloud(np.zeros((3, 2)), np.zeros((3, 4)))
         with pytest.raises(ValueError, match="cost"):
-            tp.PointCloud(np.zeros((3, 2)), np.zeros((3, 2)), "manhattan")
+            tp.PointCloud(np.zeros((3, 2)), np.zeros((3, 2)), "haversine")
         with pytest.raises(ValueError, match="power"):
             tp.PointCloud(np.zeros((3, 2)), np.zeros((3, 2)), power=0)
         with pytest.raises(ValueError, match="inf"):

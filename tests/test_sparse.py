@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -125,15 +126,32 @@ def test_explicit_zeros_cost_nothing_and_missing_entries_are_forbidden():
 
 def test_duplicates_are_summed_and_the_input_is_left_alone():
     stored = sparse.coo_array(([1.0, 2.0, 1.0, 9.0], ([0, 0, 1, 1], [0, 0, 1, 0])), shape=(2, 2))
-    assert tp.solve(stored).value == (3 + 1) / 2
+    with pytest.warns(tp.DuplicateEntriesWarning, match="1 entries of cost are stored more than once"):
+        assert tp.solve(stored).value == (3 + 1) / 2
     assert stored.nnz == 4
     csr = sparse.csr_array(
         (np.array([1.0, 2.0, 5.0]), np.array([1, 1, 0]), np.array([0, 3, 3])), shape=(2, 2)
     )
-    with pytest.raises(tp.InfeasibleError):
+    with pytest.warns(tp.DuplicateEntriesWarning), pytest.raises(tp.InfeasibleError):
         tp.solve(csr)
     assert csr.data.tolist() == [1.0, 2.0, 5.0]
     assert csr.indices.tolist() == [1, 1, 0]
+
+
+def test_duplicates_are_said_once_to_the_caller_and_can_be_silenced():
+    both_ways = sparse.coo_array(([1.0, 2.0, 1.0, 2.0], ([0, 1, 0, 1], [0, 1, 0, 1])), shape=(2, 2))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            assert tp.solve(both_ways).value == (2 + 4) / 2
+    assert [w.filename for w in seen] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", tp.DuplicateEntriesWarning)
+        tp.solve(both_ways)
+        unsorted = sparse.csr_array(([1.0, 2.0, 3.0], [1, 0, 1], [0, 2, 3]), shape=(2, 2))
+        warnings.simplefilter("error", tp.DuplicateEntriesWarning)
+        assert tp.solve(unsorted).value == (2 + 3) / 2
 
 
 def test_infinite_entries_are_missing_entries():

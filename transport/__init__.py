@@ -24,7 +24,7 @@ from transport._solver.exact import Exact
 from transport._spherical import spherical_sliced_wasserstein
 from transport._tree_metric import TreeMetric
 from transport._univariate import wasserstein_1d, wasserstein_circle
-from transport.internal import ConvergenceError, InfeasibleError
+from transport.internal import ConvergenceError, DuplicateEntriesWarning, InfeasibleError
 
 __all__ = [
     "Bound",
@@ -32,6 +32,7 @@ __all__ = [
     "ConvergenceError",
     "Coupling",
     "Critic",
+    "DuplicateEntriesWarning",
     "Exact",
     "ExactCertificate",
     "FittedCritic",

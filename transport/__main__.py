@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from transport.internal._cli import Parser, Ticker, guard
+from transport.internal._cli import Parser, Ticker, add_reading_options, guard, read_as, reading_options
 
 _EXAMPLES = """examples:
   python -m transport a.csv b.csv                 W2 between two point sets, one point a row
   python -m transport a.png b.png --p 1           W1 between two images, masses on pixels, unit: one pixel
+  python -m transport a.csv b.csv --column lon,lat --weights population
   python -m transport a.npy b.npy --plan plan.npz --plot plan.png
   python -m transport colours photo.jpg style.jpg --out after.png
   python -m transport critic a.npy b.npy --plot critic.png
@@ -31,9 +32,7 @@ def _parser() -> Parser:
     parser.add_argument("x", metavar="X", help=".npy, .npz (points, weights), .csv or image")
     parser.add_argument("y", metavar="Y", help="the same")
     parser.add_argument("--p", type=float, default=2.0, help="exponent of the Euclidean cost (default 2)")
-    parser.add_argument(
-        "--kind", choices=("auto", "points", "grid"), default="auto", help="reading of arrays"
-    )
+    add_reading_options(parser)
     parser.add_argument("--plan", metavar="OUT.npz", help="write the plan: rows, cols, mass, f, g, points")
     parser.add_argument("--plot", metavar="OUT.png", help="draw the plan")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -62,12 +61,15 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     import transport as tp
     from transport.internal import check_exponent
-    from transport.internal._files import load_measure
+    from transport.internal._measures import load_measure
 
     p = check_exponent(args.p, "--p")
     if p == float("inf"):
         raise ValueError("--p inf is not available here; transport.wasserstein_1d has it on the line")
-    first, second = (load_measure(path, kind=args.kind) for path in (args.x, args.y))
+    options = reading_options(args)
+    first, second = (load_measure(path, kind=args.kind, **options) for path in (args.x, args.y))
+    words = (first.reading, second.reading)
+    _refuse_mixture((args.x, args.y), first, second)
     cost = tp.PointCloud(first.points, second.points, "euclidean", power=p)
     ticker = Ticker(f"{len(first.points)} x {len(second.points)}")
     try:
@@ -99,9 +101,25 @@ def main(argv: Sequence[str]) -> int:
         from transport.internal._plot import draw_plan
 
         draw_plan(first, second, solution, args.plot, title=f"W_{p:g} = {_root(solution.value, p):.6g}")
-    facts = _facts(solution, p)
-    sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts))
+    facts = _facts(solution, p) | {"read_as": words}
+    lines = read_as((args.x, args.y), words)
+    sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts) + lines)
     return 0
+
+
+def _refuse_mixture(paths: tuple[str, str], first: Any, second: Any) -> None:
+    """Pixels have a unit of their own; columns of the same names are in the same order."""
+    if (first.shape is None) != (second.shape is None):
+        raise ValueError(
+            f"{paths[0]} holds {first.reading} and {paths[1]} {second.reading}; cells and points have no "
+            "common unit: say --kind points or --kind grid for both, or save the cells as weighted points"
+        )
+    names = [m.contents.names for m in (first, second)]
+    if None not in names and names[0] != names[1] and set(names[0]) & set(names[1]):
+        raise ValueError(
+            f"{paths[0]} has columns {', '.join(names[0])} and {paths[1]} {', '.join(names[1])}; give both "
+            f"in one order: --column {','.join(names[0])}"
+        )
 
 
 def _facts(solution: Any, p: float) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from transport._cost import rounded_down, row_blocks
-from transport.internal import as_float64, as_points, cached_property, namespace, to_numpy
+from transport.internal import (
+    as_float64,
+    as_points,
+    cached_property,
+    namespace,
+    positions,
+    row_labels,
+    to_numpy,
+)
 
 BLOCK_ENTRIES = 1 << 18  # 2 MB: small enough for the cache, large enough to hide the call
 _SAMPLE = 16
@@ -62,6 +70,8 @@ class FunctionCost:
     ) -> None:
         if not callable(function):
             raise TypeError(f"function is {function!r}; it must be callable on two blocks of points")
+        self.labels = row_labels(x), row_labels(y)
+        x, y = positions(x, y)
         xp = namespace(x, y)
         self.like = x
         self.x, self.y = (

@@ -8,6 +8,7 @@ Papadakis, Peyre, Aujol 2014). Nothing is subsampled: 10^5 colours a side are so
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from transport._points import PointCloud
 from transport._solution import Solution
 from transport._solve import solve
+from transport.internal._images import is_image
 
 
 def palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -25,6 +27,9 @@ def palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ValueError
         If ``image`` is not (h, w, 3) uint8.
     """
+    if is_image(image):
+        raise TypeError("image is a PIL image; pass numpy.asarray(image.convert('RGB'))")
+    image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image has shape {image.shape} and dtype {image.dtype}; give (h, w, 3) uint8 RGB")
     red, green, blue = (image[..., k].astype(np.int64) for k in range(3))
@@ -74,7 +79,7 @@ def main(argv: list[str]) -> int:
     """``python -m transport colours IMAGE STYLE --out OUT.png``."""
     import sys
 
-    from transport.internal._cli import Parser, Ticker
+    from transport.internal._cli import Parser, Ticker, read_as
 
     parser = Parser(
         prog="python -m transport colours",
@@ -84,6 +89,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("style", nargs="?", help="where the colours come from")
     parser.add_argument("--out", metavar="OUT.png", default="colours.png", help="the picture to write")
     args = parser.parse_args(argv)
+    if (args.image is None) != (args.style is None):
+        raise ValueError("give two images, the photograph and the one with the colours")
     image, style = _photographs(args.image, args.style)
     ticker = Ticker("colour transfer")
     try:
@@ -96,6 +103,11 @@ def main(argv: list[str]) -> int:
         f"{n} x {m} colours, exact: mean squared shift {solution.value:.6f}, "
         f"certified gap {solution.gap:.1e}, {solution.elapsed:.1f} s\nPicture: {args.out}\n"
     )
+    sizes = [
+        f"{' x '.join(map(str, picture.shape[:2]))} pixels, {k} colours"
+        for picture, k in ((image, n), (style, m))
+    ]
+    sys.stdout.write(read_as((args.image or "china.jpg", args.style or "flower.jpg"), sizes))
     return 0
 
 
@@ -106,12 +118,13 @@ def _photographs(image: str | None, style: str | None) -> tuple[np.ndarray, np.n
         except ImportError:
             raise ValueError("give two images, or pip install scikit-learn for its two photographs") from None
         return load_sample_image("china.jpg"), load_sample_image("flower.jpg")
-    from PIL import Image
+    from transport.internal import _images as images
+    from transport.internal._files import reading
 
     pair = []
-    for name in (image, style):
-        with Image.open(name) as opened:
-            pair.append(np.asarray(opened.convert("RGB")))
+    for path in map(Path, (image, style)):
+        with reading(path):
+            pair.append(images.colours(images.open_image(path), path))
     return pair[0], pair[1]
 
 

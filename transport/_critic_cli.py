@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from transport._critic import coupling_bound
 from transport._critic_fit import critic
+from transport.internal._cli import Parser, add_reading_options, read_as, reading_options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m transport critic",
         description="Train a 1-Lipschitz critic on two samples; print confidence bounds on W1 between the "
         "empirical laws of the two files.",
     )
     parser.add_argument("x", help="points of P: .npy, .npz, .csv, or an image")
     parser.add_argument("y", help="points of Q")
+    add_reading_options(parser)
     parser.add_argument("--plot", metavar="FILE", help="draw the critic's level sets (2-D) into FILE")
     parser.add_argument("--seconds", type=float, default=5.0, help="refinement time (default 5)")
     parser.add_argument("--samples", type=int, default=1024, help="anchors, at most (default 1024)")
@@ -29,12 +30,13 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Load, train, print, draw."""
     args = _parser().parse_args(list(argv))
-    from transport.internal._files import load_measure
+    from transport.internal._measures import load_measure
 
-    points = []
+    points, words = [], []
     for path in (args.x, args.y):
-        measure = load_measure(path)
-        if measure.weights is not None and measure.weights.max() > measure.weights.min() * (1 + 1e-9):
+        measure = load_measure(path, kind=args.kind, **reading_options(args))
+        words.append(measure.reading)
+        if measure.weights.max() > measure.weights.min() * (1 + 1e-9):
             raise ValueError(f"{path} has unequal weights; a critic is trained on equally weighted points")
         points.append(measure.points)
     f = critic(
@@ -56,5 +58,5 @@ def main(argv: Sequence[str]) -> int:
 
         draw_critic(f, points[0], points[1], args.plot)
         lines.append(f"picture: {args.plot}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n" + read_as((args.x, args.y), words))
     return 0

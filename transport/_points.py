@@ -11,9 +11,9 @@ from transport._callable import FunctionCost
 from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree, look_at_all
 from transport._tiles import Tiles, index
-from transport.internal import as_points, check_choice, check_positive, namespace, to_numpy
+from transport.internal import as_points, check_positive, namespace, positions, row_labels, to_numpy
+from transport.internal._metrics import FROM_SCIPY, METRICS, metric_name, powered, scipy_metric
 
-METRICS = ("euclidean", "cityblock", "chebyshev")
 _SMALL = 1 << 16  # pairs below which a plain scan beats building a tree
 _SOME = 1 << 20  # likewise for a scan in vector registers, whose kernel has to be compiled first
 
@@ -26,8 +26,9 @@ class PointCloud:
     x : array, shape (n, d) or (n,)
     y : array, shape (m, d) or (m,)
     cost : {"sqeuclidean", "euclidean", "cityblock", "chebyshev"} or callable
-        Names as in `scipy.spatial.distance`; "sqeuclidean" is "euclidean" with power 2. A function of two
-        blocks of points makes this a `FunctionCost`.
+        Names as in `scipy.spatial.distance`, "manhattan" and the like; "sqeuclidean" is "euclidean" with
+        power 2. A function of two blocks of points, and the names "canberra", "hamming", "jaccard" and
+        "jensenshannon", make this a `FunctionCost`.
     power : float
         Exponent > 0 on the distance (keyword only).
 
@@ -50,11 +51,16 @@ class PointCloud:
         """A `FunctionCost` where ``cost`` is a function."""
         if cls is PointCloud and callable(cost):
             return FunctionCost(x, y, cost, **options)
+        if cls is PointCloud and isinstance(cost, str) and cost in FROM_SCIPY:
+            power = check_positive(options.pop("power", 1.0), "power")
+            return FunctionCost(x, y, powered(scipy_metric(cost), power), **options)
         return super().__new__(cls)
 
     def __init__(self, x: Any, y: Any, cost: str = "sqeuclidean", *, power: float = 1.0) -> None:
-        check_choice(cost, "cost", ("sqeuclidean", *METRICS))
+        cost = metric_name(cost, ("sqeuclidean", *METRICS))
         power = check_positive(power, "power")
+        self.labels = row_labels(x), row_labels(y)
+        x, y = positions(x, y)
         xp = namespace(x, y)
         self.like = x
         self.x = np.ascontiguousarray(to_numpy(as_points(x, "x", xp=xp)))

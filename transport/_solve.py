@@ -26,8 +26,11 @@ from transport.internal import (
     as_weights,
     check_count,
     check_positive,
+    column_labels,
     namespace,
+    row_labels,
     to_numpy,
+    weights_like,
 )
 
 _DEFAULTS = (None,) * 5
@@ -155,6 +158,7 @@ def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
         if (a is None or _is_plain(a)) and (b is None or _is_plain(b)):
             masses = _masses(a, "a", n, np), _masses(b, "b", m, np)
             return Problem(Matrix(cost), *_balance(*masses, (n, m))), cost
+    a, b = _in_order(cost, a, b)
     if is_sparse(cost):
         cost = SparseMatrix.from_scipy(cost)
     if hasattr(cost, "c_transform"):
@@ -166,13 +170,28 @@ def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
         like = next((w for w in (cost, a, b) if aac.is_array_api_obj(w)), None)
         values, _ = as_float64(cost, "cost", xp=xp)
         if values.ndim != 2:
-            raise ValueError(f"cost has shape {tuple(values.shape)}; it must be a matrix (n, m)")
+            pot = values.ndim == 1 and np.shape(b) == (values.shape[0], np.size(a))
+            hint = "; the cost comes first: solve(M, a, b), not POT's (a, b, M)" if pot else ""
+            raise ValueError(f"cost has shape {tuple(values.shape)}; it must be a matrix (n, m){hint}")
         if 0 in values.shape:
             raise ValueError(f"cost is empty, shape {tuple(values.shape)}; a measure needs at least one atom")
         kernel = Matrix(np.ascontiguousarray(to_numpy(values)))
     n, m = kernel.shape
     a, b = _balance(_masses(a, "a", n, xp), _masses(b, "b", m, xp), (n, m))
     return Problem(kernel, a, b), like
+
+
+def _in_order(cost: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """Labelled masses in the order of the labels of a table of costs, or of the points."""
+    shape = getattr(cost, "grid_shape", None)
+    if shape is not None:  # images as they are: a grid's atoms in C order
+        a, b = (w.reshape(-1) if np.shape(w) == shape and len(shape) > 1 else w for w in (a, b))
+    if a is None and b is None:
+        return a, b
+    rows, cols = getattr(cost, "labels", (None, None))
+    if rows is None and cols is None:
+        rows, cols = row_labels(cost), column_labels(cost)
+    return weights_like(a, rows, "a", "cost's rows"), weights_like(b, cols, "b", "cost's columns")
 
 
 def _is_plain(x: Any) -> bool:
@@ -215,10 +234,12 @@ def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray
         )
     if a[1] == b[1]:
         return a[0], b[0]
-    if not abs(a[1] - b[1]) <= max(a[2], b[2]) * max(a[1], b[1]):
+    if not abs(a[1] - b[1]) <= min(a[2], b[2]) * max(a[1], b[1]):
+        coarse = "a" if a[2] > 2 * m / n * b[2] else "b" if b[2] > 2 * n / m * a[2] else ""
         raise ValueError(
             f"a sums to {a[1]!r} and b to {b[1]!r} (a gap of {a[1] - b[1]:.3g}); "
             "transport moves equal masses: divide each by its sum, or add a dummy atom for the difference"
+            + (f". {coarse} is of low precision: convert it to float64 before dividing" if coarse else "")
         )
     return a[0], b[0] * (a[1] / b[1])
 

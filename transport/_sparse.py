@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from transport._cost import rounded_down
-from transport.internal import as_float64, cached_property, namespace, to_numpy
+from transport.internal import (
+    DuplicateEntriesWarning,
+    as_float64,
+    cached_property,
+    library,
+    namespace,
+    to_numpy,
+)
+
+
+def _stack_level() -> int:
+    """The frame of the caller of this package, for a warning."""
+    level, frame = 2, sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("transport.", "contextlib")):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level
 
 
 def is_sparse(x: Any) -> bool:
@@ -35,6 +52,11 @@ class SparseMatrix:
     def from_scipy(cls, cost: Any) -> SparseMatrix:
         """From any scipy format; duplicates are summed, explicit zeros kept, +inf entries dropped.
 
+        Warns
+        -----
+        DuplicateEntriesWarning
+            Where entries are stored more than once: SciPy's rule is to add them up.
+
         Raises
         ------
         ValueError
@@ -42,6 +64,11 @@ class SparseMatrix:
         TypeError
             Entries that are not real numbers.
         """
+        if library(cost) not in ("scipy", "cupyx"):
+            raise TypeError(
+                f"cost is a sparse array of {library(cost)}, where a missing entry is 0, "
+                "not forbidden; pass cost.to_scipy_sparse() if they are forbidden, else cost.todense()"
+            )
         if len(cost.shape) != 2:
             raise ValueError(f"cost has shape {tuple(cost.shape)}; it must be a matrix (n, m)")
         if 0 in cost.shape:
@@ -50,12 +77,21 @@ class SparseMatrix:
             cost = cost.get()
         if hasattr(cost, "check_format"):
             cost.check_format(full_check=True)
+        stored = int(cost.nnz)
         csr = cost.tocsr()
         data, _ = as_float64(csr.data, "cost.data", xp=namespace(csr.data))
         if not csr.has_canonical_format:
             csr = csr.copy()
             csr.sum_duplicates()
             data = csr.data.astype(np.float64)
+        if csr.nnz < stored:
+            warnings.warn(
+                f"{stored - csr.nnz} entries of cost are stored more than once; they were added up, as SciPy "
+                "does. A graph joined from both ways has its costs doubled so: keep one of each pair, or "
+                "call cost.sum_duplicates() first if the sum is meant",
+                DuplicateEntriesWarning,
+                stacklevel=_stack_level(),
+            )
         indptr, col = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
         data = np.ascontiguousarray(to_numpy(data))
         keep = np.isfinite(data)

@@ -16,6 +16,10 @@ from transport.internal import (
     check_positive,
     kernels,
     namespace,
+    positions,
+    row_labels,
+    spelled,
+    weights_like,
 )
 
 
@@ -33,6 +37,8 @@ def _atoms(
     x: Any, y: Any, a: Any, b: Any, normalize: bool
 ) -> tuple[Array, Array, Array | None, Array | None, Any]:
     """Both measures, checked; no weights stay None, so that kernels may treat them as equal exactly."""
+    a, b = weights_like(a, row_labels(x), "a", "x"), weights_like(b, row_labels(y), "b", "y")
+    x, y = positions(x, y)
     xp = namespace(x, y, a, b)
     x, y = _positions(x, "x", xp=xp), _positions(y, "y", xp=xp)
     if a is not None:
@@ -42,6 +48,7 @@ def _atoms(
     return x, y, a, b, xp
 
 
+@spelled
 def wasserstein_1d(
     x: Any,
     y: Any,
@@ -57,7 +64,8 @@ def wasserstein_1d(
     Parameters
     ----------
     x, y : array, shape (n,) and (m,)
-        Positions, in any order.
+        Positions, in any order. Times (datetime64, timedelta64, datetime) are whole numbers of the finer of
+        the two units; integers beyond 2^53 are counted from the smallest; both exactly, or refused.
     a, b : array, shape (n,) and (m,), optional
         Weights, each summing to 1; equal weights by default.
     p : float
@@ -117,6 +125,7 @@ def wasserstein_1d(
     return value
 
 
+@spelled
 def wasserstein_circle(
     x: Any,
     y: Any,

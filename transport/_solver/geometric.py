@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from transport._kdtree import Fitted, Found, KdTree
-from transport._points import METRICS, PointCloud
+from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.affine import affine_potential
 from transport._solver.assignment import COARSE, Matching
@@ -27,7 +27,7 @@ from transport._solver.rough import rough_start
 from transport._solver.small import ship_at_once
 from transport._solver.trees import Work
 from transport._tiles import FittedTiles, Tiles, index
-from transport.internal import run_chunks
+from transport.internal import METRICS, run_chunks
 
 SHORTLIST = 8  # cheapest arcs per node on both sides
 MANY = 30_000  # points in the plane from which an auction beats the simplex; fewer in space

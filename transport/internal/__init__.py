@@ -4,12 +4,15 @@ from transport.internal._cached import cached_property
 from transport.internal._compile import COMPILING, compilations, compiled
 from transport.internal._errors import (
     ConvergenceError,
+    DuplicateEntriesWarning,
     InfeasibleError,
     InterruptedCompilation,
     InterruptedSolve,
     MagnitudeError,
 )
 from transport.internal._interrupt import CtrlC
+from transport.internal._labels import column_labels, measures, row_labels, weights_like
+from transport.internal._metrics import FROM_SCIPY, METRICS, metric_name, powered, scipy_metric
 from transport.internal._namespace import (
     Array,
     is_numpy,
@@ -19,6 +22,9 @@ from transport.internal._namespace import (
     to_numpy,
 )
 from transport.internal._pool import one_thread, run_chunks, thread_count
+from transport.internal._recognise import library, line_for_law, refuse_law
+from transport.internal._spelling import spelled
+from transport.internal._times import positions
 from transport.internal._validate import (
     as_float64,
     as_points,
@@ -35,6 +41,9 @@ __all__ = [
     "Array",
     "ConvergenceError",
     "CtrlC",
+    "DuplicateEntriesWarning",
+    "FROM_SCIPY",
+    "METRICS",
     "InfeasibleError",
     "InterruptedCompilation",
     "InterruptedSolve",
@@ -44,6 +53,7 @@ __all__ = [
     "as_weights",
     "cached_property",
     "check_choice",
+    "column_labels",
     "check_count",
     "check_exponent",
     "check_positive",
@@ -51,11 +61,22 @@ __all__ = [
     "compiled",
     "is_numpy",
     "kernels",
+    "library",
+    "line_for_law",
+    "measures",
+    "metric_name",
     "namespace",
     "on_device_of",
     "one_thread",
+    "positions",
+    "powered",
+    "refuse_law",
     "require_finite",
+    "row_labels",
     "run_chunks",
+    "scipy_metric",
+    "spelled",
     "thread_count",
     "to_numpy",
+    "weights_like",
 ]

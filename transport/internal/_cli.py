@@ -22,6 +22,34 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(_fail(f"{message} (see {self.prog} --help)"))
 
 
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a file holds, the same for every command."""
+    parser.add_argument(
+        "--kind",
+        choices=("auto", "points", "grid"),
+        default="auto",
+        help="points: one a row; grid: entries are masses on cells (default: found out, or asked for)",
+    )
+    parser.add_argument(
+        "--column",
+        metavar="NAMES",
+        help="columns to read, by name or number (from 1); array of an .npz",
+    )
+    parser.add_argument("--weights", metavar="NAME", help="the column with the weights of the points")
+    parser.add_argument("--heading", choices=("yes", "no"), help="whether the first row names the columns")
+
+
+def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `add_reading_options` was given, but the kind, as `transport.internal._files.load` takes it."""
+    heading = None if args.heading is None else args.heading == "yes"
+    return {"columns": args.column, "weights": args.weights, "heading": heading}
+
+
+def read_as(paths: Sequence[Any], words: Sequence[str]) -> str:
+    """One line for each input: what it was understood to hold."""
+    return "".join(f"read as: {text} ({path})\n" for path, text in zip(paths, words))
+
+
 def _fail(message: str) -> int:
     sys.stderr.write("error: " + " ".join(str(message).split()) + "\n")
     return 2
@@ -35,7 +63,7 @@ def guard(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
             return main(argv)
     except ConvergenceError as error:
         return 130 if isinstance(error, KeyboardInterrupt) else _fail(str(error))
-    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
+    except (ValueError, TypeError, ArithmeticError, OSError, MemoryError, ImportError) as error:
         return _fail(str(error) or type(error).__name__)
     except KeyboardInterrupt:
         return 130

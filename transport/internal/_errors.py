@@ -39,6 +39,14 @@ class MagnitudeError(OverflowError, ValueError):
     """The answer is finite but larger than any float64: change the unit of the data."""
 
 
+class DuplicateEntriesWarning(UserWarning):
+    """A sparse cost stores entries more than once; they were added up, as SciPy does.
+
+    Silence it with ``warnings.simplefilter("ignore", transport.DuplicateEntriesWarning)``, or call
+    ``cost.sum_duplicates()`` yourself.
+    """
+
+
 class InfeasibleError(ValueError):
     """Forbidden arcs leave some mass with nowhere to go.
 

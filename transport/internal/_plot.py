@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transport.internal._files import Measure
+from transport.internal._measures import Measure
 
 if TYPE_CHECKING:
     from transport._solution import Solution

@@ -17,6 +17,8 @@ from typing import Any
 import array_api_compat as aac
 import numpy as np
 
+from transport.internal import _recognise as recognise
+from transport.internal import _times as times
 from transport.internal._namespace import Array, is_numpy, refuse_graph
 
 _EPS64 = float(np.finfo(np.float64).eps)
@@ -31,6 +33,7 @@ def _refuse_kind(x: Any, name: str) -> None:
         )
     if hasattr(x, "tocoo") and hasattr(x, "nnz"):
         raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray()")
+    recognise.refuse_foreign(x, name)
 
 
 def as_float64(x: Any, name: str, *, xp: ModuleType) -> tuple[Array, float]:
@@ -45,25 +48,39 @@ def as_float64(x: Any, name: str, *, xp: ModuleType) -> tuple[Array, float]:
         return x, _EPS64
     _refuse_kind(x, name)
     if not aac.is_array_api_obj(x):
-        try:
-            x = np.asarray(x)
-        except ValueError as error:
-            raise ValueError(f"{name} is ragged: its rows have different lengths") from error
-        if x.dtype.kind in "OUSVMm":
-            raise TypeError(f"{name} has dtype {x.dtype}; it must hold real numbers")
+        x = _as_array(recognise.plain(x, name), name)
         if not is_numpy(xp):
             x = xp.asarray(x)
     if is_numpy(xp):
         x = np.asarray(x)
         kind = x.dtype.kind
         if kind not in "biuf":
-            raise TypeError(f"{name} has dtype {x.dtype}; it must hold real numbers")
+            recognise.refuse_objects(x, name)
+        if kind in "iu" and x.dtype.itemsize == 8:
+            return times.exact_float64(x, name), _EPS64
         eps = max(float(np.finfo(x.dtype).eps), _EPS64) if kind == "f" else _EPS64
         return x.astype(np.float64, copy=False), eps
     if not xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"{name} has dtype {x.dtype}; it must hold real numbers")
+    if xp.isdtype(x.dtype, "integral") and x.dtype in (xp.int64, xp.uint64) and math.prod(x.shape):
+        if max(float(xp.max(x)), -float(xp.min(x))) > 2.0**53:
+            from transport.internal._namespace import to_numpy
+
+            times.exact_float64(to_numpy(x), name)
     eps = max(float(xp.finfo(x.dtype).eps), _EPS64) if xp.isdtype(x.dtype, "real floating") else _EPS64
     return xp.astype(x, xp.float64, copy=False), eps
+
+
+def _as_array(x: Any, name: str) -> np.ndarray:
+    try:
+        values = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name} is ragged: its rows have different lengths") from error
+    if values.dtype.kind in "OUSVMm":
+        recognise.refuse_objects(values, name)
+    if values.dtype.kind == "f":
+        times.refuse_rounded(x, values, name)
+    return values
 
 
 def require_finite(x: Array, name: str, *, xp: ModuleType) -> None:

@@ -1,0 +1,173 @@
+"""What the caller's objects are: labelled tables, times, big integers, other libraries' arrays and laws.
+
+Everything is recognised by duck typing (module name and methods); no library is imported to find out. What
+can be turned into float64 without a decision is turned; the rest is refused with the line to type. Plain
+NumPy arrays of float64 never come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+
+from transport.internal import _images as images
+
+
+def library(x: Any) -> str:
+    """Top-level package of the type of ``x``."""
+    return str(type(x).__module__).split(".", 1)[0]
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def plain(x: Any, name: str) -> Any:
+    """``x`` as something NumPy reads without loss, or the refusal that says what to type.
+
+    Raises
+    ------
+    TypeError
+        None, text, mappings, sets, iterators, images, laws, tables with words or missing values.
+    """
+    kind = library(x)
+    if x is None:
+        raise TypeError(f"{name} is None; pass an array of numbers")
+    if isinstance(x, (str, bytes)):
+        raise TypeError(f"{name} is text ({x[:40]!r}); pass an array of numbers")
+    if isinstance(x, Mapping):
+        raise TypeError(
+            f"{name} is a {type(x).__name__}; arrays have no keys. Give both measures one order: "
+            "keys = sorted(p | q); p, q = ([d.get(k, 0) for k in keys] for d in (p, q))"
+        )
+    if isinstance(x, Set):
+        raise TypeError(f"{name} is a {type(x).__name__}, which has no order; pass sorted({name})")
+    if hasattr(x, "__next__"):
+        raise TypeError(f"{name} is a {type(x).__name__}, which can be read once; pass list({name})")
+    if images.is_image(x):
+        raise TypeError(images.line_for(x, name))
+    refuse_law(x, name)
+    if kind in ("pandas", "polars", "xarray"):
+        return from_table(x, name, kind)
+    return x
+
+
+def from_table(x: Any, name: str, kind: str) -> np.ndarray:
+    """The numbers of a pandas, polars or xarray object as a writable array of NumPy's own dtypes."""
+    if hasattr(x, "collect") or (kind == "xarray" and not hasattr(x, "dims")) or hasattr(x, "data_vars"):
+        raise TypeError(f"{name} is a {type(x).__name__}; pass one of its arrays")
+    values = np.asarray(x)
+    if values.dtype.kind == "O" and hasattr(x, "to_numpy") and kind == "pandas":
+        try:  # nullable numbers
+            values = x.to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError):
+            values = np.asarray(x)
+    if values.dtype.kind == "O":
+        words = next((v for v in values.ravel()[:1000].tolist() if isinstance(v, str)), None)
+        if words is not None:
+            raise TypeError(f"{name} holds text ({words[:40]!r}); pass its columns of numbers")
+    return np.array(values)
+
+
+def refuse_objects(x: np.ndarray, name: str) -> None:
+    """TypeError for arrays of other things than numbers, with what to do about each."""
+    kind, first = x.dtype.kind, None
+    if kind in "Mm":
+        raise TypeError(
+            f"{name} holds {x.dtype}; choose origin and unit: "
+            f"({name} - origin) / numpy.timedelta64(1, 's'), the same origin for both measures"
+        )
+    if kind == "O" and x.size:
+        first = x.ravel()[0]
+        word = type(first).__name__
+        if word in ("Fraction", "Decimal", "mpf", "mpq", "mpz", "Float", "Rational"):
+            raise TypeError(
+                f"{name} holds {word} objects; pass numpy.array({name}, dtype=float), each rounded once"
+            )
+        if isinstance(first, int):
+            raise TypeError(
+                f"{name} holds integers beyond 64 bits; subtract a common origin first, or pass "
+                f"numpy.array({name}, dtype=float) if rounding is meant"
+            )
+        raise TypeError(f"{name} holds {word} objects (dtype object); it must hold real numbers")
+    raise TypeError(f"{name} has dtype {x.dtype}; it must hold real numbers")
+
+
+def refuse_foreign(x: Any, name: str) -> None:
+    """TypeError for traced, lazy and sparse arrays of other libraries, which have no numbers to give."""
+    kind, word = library(x), type(x).__name__
+    if kind == "jax" and "Tracer" in word:
+        raise TypeError(
+            f"{name} is being traced by jax (a {word}); this runs on the host and cannot be traced. "
+            "Call it outside jit, vmap and grad, or through jax.pure_callback"
+        )
+    if "sparse" in str(getattr(x, "layout", "")):
+        raise TypeError(f"{name} is a sparse torch tensor; pass {name}.to_dense()")
+    if kind in ("sparse", "jax") and hasattr(x, "todense"):
+        raise TypeError(f"{name} is a sparse array ({kind}.{word}); pass {name}.todense()")
+    if kind == "tensorflow" and word.startswith(("Sparse", "Symbolic")):
+        raise TypeError(f"{name} is a {word}; pass tensorflow.sparse.to_dense({name}).numpy()")
+
+
+# ---------------------------------------------------------------- laws of other libraries
+
+_SCIPY = {
+    "Normal": "norm({loc}, {scale})",
+    "Laplace": "laplace({loc}, {scale})",
+    "Cauchy": "cauchy({loc}, {scale})",
+    "Gumbel": "gumbel_r({loc}, {scale})",
+    "LogNormal": "lognorm({scale}, scale=math.exp({loc}))",
+    "Uniform": "uniform({low}, {high} - {low})",
+    "Exponential": "expon(scale=1 / {rate})",
+    "Gamma": "gamma({concentration}, scale=1 / {rate})",
+    "Beta": "beta({concentration1}, {concentration0})",
+    "StudentT": "t({df}, {loc}, {scale})",
+    "Poisson": "poisson({rate})",
+    "Bernoulli": "bernoulli({probs})",
+    "Binomial": "binom({total_count}, {probs})",
+    "MultivariateNormal": "multivariate_normal({loc}, {covariance_matrix})",
+    "MultivariateNormalFullCovariance": "multivariate_normal({loc}, {covariance_matrix})",
+    "Dirichlet": "dirichlet({concentration})",
+}
+
+
+def refuse_law(x: Any, name: str) -> None:
+    """TypeError for a law of torch, TensorFlow Probability, ... (``log_prob``), with SciPy's spelling."""
+    if not callable(getattr(x, "log_prob", None)):
+        return
+    word = type(x).__name__
+    known = _SCIPY.get(word)
+    if known is None:
+        line = (
+            f"divergences.Density(lambda x: numpy.asarray({name}.log_prob(x)), support=(lower, upper)), "
+            f"its argument converted to a tensor"
+        )
+    else:
+        line = "scipy.stats." + known.replace("{", f"{name}.").replace("}", "")
+    raise TypeError(
+        f"{name} is the {word} law of another library ({library(x)}); pass {line}, parameters as numbers"
+    )
+
+
+def line_for_law(x: Any, name: str) -> str:
+    """The text of the refusal of ``x``, which is no law the divergences know."""
+    if x is None:
+        return f"{name} is None; pass a law or a sample"
+    word = type(x).__name__
+    if word.endswith("_frozen") and library(x) == "scipy":
+        family = word.removesuffix("_frozen")
+        draws = f"sampler=lambda n, rng: {name}.rvs(n, random_state=rng)"
+        return (
+            f"{name} is scipy's {family}, which has no entry here (multivariate_normal, multivariate_t, "
+            f"dirichlet and GaussianMixture have). Pass divergences.Density({name}.logpdf, "
+            f"support=[(lower, upper)] * dimension, {draws}), both laws in this way"
+        )
+    if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
+        return (
+            f"{name} is a sample (an array) and the other argument a law. Compare samples with samples: pass "
+            "law.rvs(len(sample), random_state=rng) for the law; or masses with masses: law.pmf(atoms)"
+        )
+    return (
+        f"{name} is a {word}; pass a frozen scipy.stats distribution, or divergences.Density(logpdf, support)"
+    )
