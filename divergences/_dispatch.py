@@ -23,5 +23,5 @@ def is_distribution(x: Any) -> bool:
         return False
     if any(callable(getattr(x, name, None)) for name in ("logpdf", "logpmf", "pdf")):
         return True
-    refuse_law(x, "the argument")
+    refuse_law(x, "law")
     return False

@@ -18,6 +18,8 @@ from transport.internal import (
     check_count,
     check_exponent,
     namespace,
+    positions,
+    spelled,
     to_numpy,
 )
 
@@ -68,6 +70,7 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
         "sliced_wasserstein": _sliced,
     }
     check_choice(name, "name", list(table))
+    x, y = positions(x, y)
     u = as_points(to_numpy(x), "x", xp=namespace(np.empty(0)))
     v = as_points(to_numpy(y), "y", xp=namespace(np.empty(0)))
     if u.shape[1] != v.shape[1]:
@@ -75,6 +78,7 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
     return table[name](u, v, **options)
 
 
+@spelled
 def energy(x: Array, y: Array) -> float:
     r"""Squared energy distance :math:`2E|X-Y| - E|X-X'| - E|Y-Y'| \ge 0`, as the unbiased U-statistic.
 
@@ -89,6 +93,7 @@ def energy(x: Array, y: Array) -> float:
     return estimate_samples("energy", x, y).value
 
 
+@spelled
 def mmd(x: Array, y: Array, *, bandwidth: float | None = None, method: str = "exact") -> float:
     r"""Squared maximum mean discrepancy with the kernel :math:`e^{-|x-y|^2/2h^2}`, unbiased.
 

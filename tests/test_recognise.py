@@ -42,7 +42,7 @@ def test_other_labels_are_refused_with_the_line():
         dv.js(p, q)
     p, q = p.align(q, fill_value=0)
     assert dv.tv(p, q) == pytest.approx(0.5, rel=1e-15)  # |2-1| + |3-2| + |1-0| + |0-3| over 12
-    with pytest.raises(ValueError, match="occurs twice"):
+    with pytest.raises(ValueError, match="different labels"):
         dv.tv(frequencies("ab").set_axis(["a", "a"]), frequencies("ab").set_axis(["b", "a"]))
 
 
@@ -190,7 +190,8 @@ def test_datetimes_of_python_and_pandas():
     assert tp.wasserstein_1d(*hours) == 90.0
     pandas = pytest.importorskip("pandas")
     a = pandas.date_range("2024-01-01", periods=3, unit="s")
-    assert tp.wasserstein_1d(a, a + pandas.Timedelta(days=1)) == 86400.0
+    b = pandas.date_range("2024-01-02", periods=3, unit="s")
+    assert tp.wasserstein_1d(a, b) == 86400.0
     assert (
         tp.wasserstein_1d(pandas.Series(a.tz_localize("UTC")), pandas.Series(a.tz_localize("Asia/Tokyo"))) > 0
     )

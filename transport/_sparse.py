@@ -84,14 +84,6 @@ class SparseMatrix:
             csr = csr.copy()
             csr.sum_duplicates()
             data = csr.data.astype(np.float64)
-        if csr.nnz < stored:
-            warnings.warn(
-                f"{stored - csr.nnz} entries of cost are stored more than once; they were added up, as SciPy "
-                "does. A graph joined from both ways has its costs doubled so: keep one of each pair, or "
-                "call cost.sum_duplicates() first if the sum is meant",
-                DuplicateEntriesWarning,
-                stacklevel=_stack_level(),
-            )
         indptr, col = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
         data = np.ascontiguousarray(to_numpy(data))
         keep = np.isfinite(data)
@@ -105,6 +97,15 @@ class SparseMatrix:
                 )
             kept = np.concatenate([[0], np.cumsum(keep)])
             indptr, col, data = kept[indptr], col[keep], data[keep]
+        again = stored - int(csr.nnz)
+        if again:
+            warnings.warn(
+                f"{again} entries of cost are stored more than once; they were added up, as SciPy "
+                "does. A graph joined from both ways has its costs doubled so: keep one of each pair, or "
+                "call cost.sum_duplicates() first if the sum is meant",
+                DuplicateEntriesWarning,
+                stacklevel=_stack_level(),
+            )
         n, m = csr.shape
         return cls(indptr, col, data, (int(n), int(m)))
 
