@@ -12,7 +12,8 @@ from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree, look_at_all
 from transport._tiles import Tiles, index
 from transport.internal import as_points, check_positive, namespace, positions, row_labels, to_numpy
-from transport.internal._metrics import FROM_SCIPY, METRICS, metric_name, powered, scipy_metric
+from transport.internal._metrics import FROM_SCIPY, metric_name, powered, scipy_metric
+from transport.internal._metrics import METRICS as METRICS
 
 _SMALL = 1 << 16  # pairs below which a plain scan beats building a tree
 _SOME = 1 << 20  # likewise for a scan in vector registers, whose kernel has to be compiled first
