@@ -1,26 +1,64 @@
-"""For other people's test suites: Hypothesis strategies over measures, with true answers, and laws.
+"""For other people's test suites: strategies with true answers, laws, conformance of distances and solvers.
 
-``pip install 'kantorovich[test]'`` brings Hypothesis; the assertions need nothing beyond the library.
+``pip install 'kantorovich[testing]'`` brings Hypothesis, all that is needed beyond the library.
 """
 
 from divergences.testing._assert import assert_distances, assert_laws, assert_transport_solver
+from divergences.testing._cases import (
+    CloudCase,
+    CouplingCase,
+    LabelledPair,
+    LineCase,
+    MeasurePair,
+    TransportProblem,
+)
+from divergences.testing._conformance import Report, Result, conformance
+from divergences.testing._law import Demand, Law, LawBroken, check
+from divergences.testing._laws import laws_for
+from divergences.testing._problems import costs, couplings, known_optimal, transport_problems
 from divergences.testing._strategies import (
     finite_metrics,
+    labelled_histograms,
     laws,
+    line_cases,
     line_pairs,
+    measure_pairs,
+    measures,
     metric_pairs,
     near_equal_pairs,
-    transport_problems,
+    point_clouds,
 )
 
 __all__ = [
+    "CloudCase",
+    "CouplingCase",
+    "Demand",
+    "LabelledPair",
+    "Law",
+    "LawBroken",
+    "LineCase",
+    "MeasurePair",
+    "Report",
+    "Result",
+    "TransportProblem",
     "assert_distances",
     "assert_laws",
     "assert_transport_solver",
+    "check",
+    "conformance",
+    "costs",
+    "couplings",
     "finite_metrics",
+    "known_optimal",
+    "labelled_histograms",
     "laws",
+    "laws_for",
+    "line_cases",
     "line_pairs",
+    "measure_pairs",
+    "measures",
     "metric_pairs",
     "near_equal_pairs",
+    "point_clouds",
     "transport_problems",
 ]

@@ -1,0 +1,173 @@
+"""What the strategies hand out: arrays, the exact numbers behind them, and Python that rebuilds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from divergences.testing._truth import true_divergence
+
+
+def literal(x: Any) -> str:
+    """``x`` as Python that rebuilds it exactly: arrays as ``np.array([...])``, with inf as ``np.inf``."""
+    if isinstance(x, (int, float, str, bool, type(None))):
+        return repr(x)
+    array = np.asarray(x)
+    text = repr(array.tolist()).replace("inf", "np.inf").replace("nan", "np.nan")
+    kind = "" if array.dtype.kind in "fi" and array.dtype.itemsize == 8 else f", dtype=np.{array.dtype}"
+    return f"np.array({text}{kind})"
+
+
+def assignment(**values: Any) -> str:
+    """``name = value; ...`` for a case."""
+    return "; ".join(f"{name} = {literal(value)}" for name, value in values.items())
+
+
+@dataclass(frozen=True, eq=False)
+class MeasurePair:
+    """Two laws on the same atoms.
+
+    Attributes
+    ----------
+    p, q : array, shape (n,)
+        Masses in the array library asked for; each has exact total 1.
+    exact : (law, law)
+        The same masses as fractions.
+    relation : str
+        How they were drawn.
+    """
+
+    p: Any
+    q: Any
+    exact: tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
+    relation: str
+
+    def true(self, name: str) -> float:
+        """The divergence ``name`` ("kl", "js", "tv", "hellinger", ...) of the pair, from the fractions."""
+        return true_divergence(name, *self.exact)
+
+    def __repr__(self) -> str:
+        return assignment(p=self.p, q=self.q)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPair:
+    """Two histograms with labels, in different orders and not all in common.
+
+    Attributes
+    ----------
+    p, q : dict
+        Label to mass.
+    aligned : MeasurePair
+        The same on the sorted union of the labels, absent ones with mass 0: what a right answer is about.
+    """
+
+    p: dict[str, float]
+    q: dict[str, float]
+    aligned: MeasurePair
+
+    def true(self, name: str) -> float:
+        """The divergence ``name`` of the aligned pair."""
+        return self.aligned.true(name)
+
+    def __repr__(self) -> str:
+        return f"p = {self.p!r}; q = {self.q!r}"
+
+
+@dataclass(frozen=True, eq=False)
+class LineCase:
+    """Two weighted samples on the line and their exact W1.
+
+    Attributes
+    ----------
+    x, y : array, shape (n,)
+        The same points, so that one list of masses each describes both laws.
+    a, b : array, shape (n,)
+    value : Fraction
+        W1.
+    """
+
+    x: Any
+    y: Any
+    a: Any
+    b: Any
+    value: Fraction
+
+    def __repr__(self) -> str:
+        return assignment(x=self.x, y=self.y, a=self.a, b=self.b)
+
+
+@dataclass(frozen=True, eq=False)
+class TransportProblem:
+    """Costs, weights, and the exact optimal value.
+
+    Attributes
+    ----------
+    cost : array, shape (n, m)
+    a, b : array, shape (n,) and (m,)
+        Non-negative, each of exact total 1.
+    value : Fraction
+        The least cost, proved by equality of primal and dual in integers (or by construction).
+    plan : array, shape (n, m), or None
+        An optimal plan, where the construction knows one.
+    potentials : (f, g) or None
+        Optimal potentials, f_i + g_j <= cost_ij, where the construction knows them.
+    """
+
+    cost: Any
+    a: Any
+    b: Any
+    value: Fraction
+    plan: Any = None
+    potentials: tuple[Any, Any] | None = None
+
+    def __repr__(self) -> str:
+        return assignment(cost=self.cost, a=self.a, b=self.b)
+
+
+@dataclass(frozen=True, eq=False)
+class CouplingCase:
+    """A plan with exact marginals, not optimal for any particular cost.
+
+    Attributes
+    ----------
+    plan : array, shape (n, m)
+    a, b : array, shape (n,) and (m,)
+        Its row and column sums, exact.
+    """
+
+    plan: Any
+    a: Any
+    b: Any
+
+    def __repr__(self) -> str:
+        return assignment(plan=self.plan)
+
+
+@dataclass(frozen=True, eq=False)
+class CloudCase:
+    """A weighted point cloud.
+
+    Attributes
+    ----------
+    x : array, shape (n, d)
+        Coordinates in sixteenths.
+    a : array, shape (n,)
+        Masses of exact total 1.
+    """
+
+    x: Any
+    a: Any
+
+    def __repr__(self) -> str:
+        return assignment(x=self.x, a=self.a)
+
+
+def floats(exact: Sequence[Any], xp: Any = None) -> Any:
+    """Fractions, nested or not and exact as floats, as a float64 array of ``xp`` (NumPy by default)."""
+    array = np.array(exact, dtype=np.float64)
+    return array if xp is None else xp.asarray(array.tolist(), dtype=xp.float64)
