@@ -212,7 +212,7 @@ def test_labels_differ_in_order_or_kind_and_the_truth_is_by_label(case):
     assert float(dv.tv(p, q)) == pytest.approx(case.true("tv"), rel=1e-12, abs=0)
 
 
-def test_strategies_of_another_namespace(backend):
+def test_strategies_of_another_namespace():
     import array_api_strict
 
     @settings(max_examples=5)

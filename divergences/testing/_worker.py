@@ -6,6 +6,7 @@ run again. What the solver prints goes nowhere.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pickle
@@ -157,7 +158,7 @@ class Worker:
     def _ended(self) -> Outcome:
         assert self.process is not None
         code = self.process.wait()
-        self.process = None
+        self._drop()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return Outcome("crashed", f"the process ended with {how}")
 
@@ -200,6 +201,10 @@ class Worker:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            for name in ("stdin", "stdout"):
+            self._drop()
+
+    def _drop(self) -> None:
+        for name in ("stdin", "stdout"):
+            with contextlib.suppress(OSError):  # what was still to be written finds no reader
                 self._pipe(name).close()
-            self.process = None
+        self.process = None
