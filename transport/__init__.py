@@ -16,6 +16,7 @@ from transport._pairwise.nearest import Neighbours
 from transport._points import PointCloud
 from transport._projection import Labels
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
+from transport._sinkhorn.solver import Sinkhorn
 from transport._sliced import Sliced, estimate_sliced, sliced_wasserstein
 from transport._solution import Potentials, Solution, Status
 from transport._solve import solve
@@ -50,6 +51,7 @@ __all__ = [
     "Potentials",
     "Progress",
     "SemiDiscrete",
+    "Sinkhorn",
     "Sliced",
     "Solution",
     "Solutions",

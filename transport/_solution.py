@@ -55,6 +55,11 @@ class Arcs(NamedTuple):
     shape: tuple[int, int]
     like: Array
 
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        """How many arcs there are."""
+        return len(self.mass)
+
     def to_sparse(self) -> Any:
         """A scipy COO array, or cupyx's if ``like`` is a CuPy array."""
         if self.like is not None and is_cupy_array(self.like):
@@ -216,5 +221,5 @@ class Solution:
         n, m = self.arcs.shape
         return (
             f"Solution(value={self.value:.12g}, in [{self.lower_bound:.17g}, {self.upper_bound:.17g}], "
-            f"{n}x{m}, {len(self.arcs.mass)} arcs, {self.status.name}, {self.elapsed:.3g} s)"
+            f"{n}x{m}, {self.arcs.count} arcs, {self.status.name}, {self.elapsed:.3g} s)"
         )

@@ -132,8 +132,12 @@ def solve(
         if solver is None or warm is not None:
             solver = _warmed(solver, warm)
         outcome = run(solver, problem, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=heard)
-        certificate = certify(problem, outcome.coupling)
-    solution = _wrap(problem, outcome, certificate, tol=tol, like=like, start=start)
+        if outcome.coupling is None:
+            wrap = solver.wrap  # type: ignore[attr-defined]
+            solution = wrap(outcome.state, outcome, like=like, start=start)
+        else:
+            certificate = certify(problem, outcome.coupling)
+            solution = _wrap(problem, outcome, certificate, tol=tol, like=like, start=start)
     if solution.status is Status.INTERRUPTED:
         raise InterruptedSolve(_explain(solution), solution)
     if throw and solution.status is not Status.OPTIMAL:

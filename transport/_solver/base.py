@@ -92,7 +92,9 @@ class Solver(Protocol):
     """``init -> step* -> finish``; the state is the solver's own mutable business.
 
     A solver may also have ``watch(state) -> (words, facts)``, called only where there is a callback: what
-    costs a little to know, for `Progress.message` and `Progress.details`.
+    costs a little to know, for `Progress.message` and `Progress.details`. A solver of another problem than
+    the linear programme has ``wrap(state, outcome, like=, start=) -> Solution`` instead of `finish` being
+    certified.
     """
 
     def init(self, problem: Problem, *, tol: float) -> Any:
@@ -118,11 +120,12 @@ class Solver(Protocol):
 class Outcome(NamedTuple):
     """What the loop hands to the border."""
 
-    coupling: Coupling
+    coupling: Coupling | None
     status: Status
     n_iter: int
     elapsed: float
     stats: Mapping[str, Any]
+    state: Any = None
 
 
 def run(
@@ -160,6 +163,6 @@ def run(
         raise  # a certificate would have to be compiled as well
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
-    coupling = solver.finish(state)
+    coupling = None if hasattr(solver, "wrap") else solver.finish(state)
     done, _, stats = solver.progress(state)
-    return Outcome(coupling, status, done, time.perf_counter() - start, stats)
+    return Outcome(coupling, status, done, time.perf_counter() - start, stats, state)
