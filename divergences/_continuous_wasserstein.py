@@ -136,7 +136,8 @@ def _areas(a: Law, b: Law) -> Estimate:
     mass = np.minimum(table.left + table.rise.sum(axis=2), table.right + table.rise.sum(axis=2))
     grain = 1 + np.array([[a.grain], [b.grain]])
     noise = float((mass * sizes * grain * (stretch @ _K)).sum())
-    reach = float((stretch @ _K)[(mass.sum(axis=0) > 1e-18)].sum())
+    # A constant factor in a density moves F by its share of the nearer tail; mass lost at an end, wholly.
+    reach = float((stretch @ _K)[(mass.sum(axis=0) > 1e-6)].sum()) + float((mass * (stretch @ _K)).sum())
     total = math.fsum(area)
     slack = float(error.sum()) + noise + float(table.error.sum()) * reach
     verdict, missing = _area_tails(a, b)
@@ -199,7 +200,7 @@ def _area_tails(a: Law, b: Law) -> tuple[str, float]:
 
         seen = survey(heights, [ray])
         outward = np.flatnonzero(seen.owner == 0)
-        verdict, rest = tail(seen.v[outward], seen.height[0, outward])
+        verdict, rest = tail(seen.v[outward], seen.height[0, outward], math.log(a.scale))
         known = all(
             sign * (law.known_lower if sign < 0 else law.known_upper) >= math.exp(scale + 340)
             for law in (a, b)
@@ -285,7 +286,7 @@ def _quantiles(a: Law, b: Law, p: float, rtol: float) -> Estimate:
     goals = np.array([rtol, 1e-2])
     done = integrate(integrand, seen, goals=goals, max_evaluations=200_000, kinks=p < 2)
     value = float(done.values[0])
-    error = float(done.errors[0] + done.values[1] + done.errors[1]) + float(np.exp(missing).sum())
+    error = float(done.errors[0] + done.values[1] + done.errors[1]) + math.exp(missing[0])
     lost = sum(t.error for t in tables)
     error += lost * float(np.exp(seen.height[0] - seen.v).max(initial=0.0, where=seen.v > -25))
     return rooted(value, error, p, "quantiles", done.n_evaluations)

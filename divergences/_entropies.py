@@ -47,7 +47,7 @@ def _part(sign: float) -> Functional:
         "surprise" if sign > 0 else "opposite surprise",
         partial(_surprise, sign=sign),
         lambda x: x,
-        singular_p=True,
+        singular_p=sign > 0,
     )
 
 

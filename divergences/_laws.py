@@ -93,6 +93,8 @@ class Law:
     known_lower, known_upper : float
         Where the log-density is a number; between these and the support it underflowed, and nothing is
         known but that it is small. See `settled`.
+    floor_lower, floor_upper : float
+        The log-density at those places.
     underflows : bool
         The log-density is log(pdf): -inf inside the support may only mean "below e^-745".
     rounded : bool
@@ -122,6 +124,8 @@ class Law:
     genuine: bool = False
     known_lower: float = -math.inf
     known_upper: float = math.inf
+    floor_lower: float = UNDERFLOW
+    floor_upper: float = UNDERFLOW
     grain: float = 0.0
     quantiles: tuple[Callable, Callable, Callable, Callable] | None = None
     atoms: np.ndarray | None = None
@@ -208,6 +212,7 @@ def settled(law: Law) -> Law:
             changes[known] = found[0]
             if found[1] > -650 and not law.underflows:
                 changes[side] = found[0]
+            changes[f"floor_{side}"] = min(found[1], UNDERFLOW)
     return replace(law, **changes)
 
 

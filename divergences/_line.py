@@ -23,11 +23,17 @@ from divergences._quadrature import Integral, Survey, integrate, rays, refined_p
 _EPS = float(np.finfo(np.float64).eps)
 _ULPS = 8 * _EPS  # relative accuracy granted to a log-density
 _FAR = 1e145
-_GOALS = (1e-13, 1e-12, 1e-12, 1e-2, 1e-2, 1e-2, 1e-6, 1e-4, 1e-4)
+_SCALED = np.array([1.0, 0, 0, 1, 1, 1, 1, 0, 0])
+_GOALS = (1e-13, 1e-12, 1e-12, 1e-2, 1e-2, 1e-2, 1e-2, 1e-4, 1e-4)
 
 
 def integrate_line(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
     """The functional of two continuous laws with the interval its true value lies in."""
+    with np.errstate(all="ignore"):
+        return _on_the_line(what, p, q, rtol)
+
+
+def _on_the_line(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
     p, q = _on_one_circle(p, q)
     if infinite_by_supports(what, p, q):
         return infinite("supports")
@@ -95,8 +101,11 @@ class _Pair:
         return lp, lq, vague_p | vague_q
 
     def heights(self, center: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        lp, lq, _ = self.logs(center, offset)
-        return np.stack([self.what.log_integrand(lp, lq), lp, lq])
+        """Logs of g where it is known, of p, of q, and of g where it is a continuation."""
+        lp, lq, vague = self.logs(center, offset)
+        height = self.what.log_integrand(lp, lq)
+        unknown = np.where(vague & (not self.what.bounded), height, -np.inf)
+        return np.stack([np.where(vague, -np.inf, height), lp, lq, unknown])
 
     def points(self) -> list[float]:
         ends = (self.p.lower, self.p.upper, self.q.lower, self.q.upper)
@@ -119,15 +128,19 @@ def continued(law: Law, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndar
     x = center + offset
     below = (x < law.known_lower) & (x > law.lower)
     above = (x > law.known_upper) & (x < law.upper)
+    lost = np.isneginf(value)  # at the edge itself, by rounding
+    below |= lost & (x == law.known_lower) & (x > law.lower)
+    above |= lost & (x == law.known_upper) & (x < law.upper)
     middle = law.centers[0]
     if law.underflows:
         vague = (value < UNDERFLOW) & (x > law.lower) & (x < law.upper)
         value = np.where(vague, UNDERFLOW, value)
     with np.errstate(all="ignore"):
-        for region, edge in ((below, law.known_lower), (above, law.known_upper)):
+        edges = (law.known_lower, law.floor_lower), (law.known_upper, law.floor_upper)
+        for region, (edge, floor) in zip((below, above), edges):
             if region.any() and math.isfinite(edge):
                 ratio = np.maximum(np.abs((x - middle) / (edge - middle)), 1.0)
-                value = np.where(region, np.maximum(UNDERFLOW * ratio**2, -1e300), value)
+                value = np.where(region, np.maximum(floor * ratio**2, -1e300), value)
     return value, vague | below | above
 
 
@@ -152,16 +165,17 @@ def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
     sums = _Sums(pair, unit)
     goals = np.array(_GOALS)
     goals[0] = min(rtol / 4, goals[0])
-    done = integrate(sums, seen, goals=goals, unit=unit, kinks=what.kinks)
+    done = integrate(sums, seen, goals=goals, unit=unit, scaled=_SCALED, kinks=what.kinks)
     with np.errstate(over="ignore"):
-        done.errors[:3] += np.exp(missing[:3] - np.array([unit, 0.0, 0.0]))
+        done.errors[:4] += np.exp(missing - np.array([unit, 0.0, 0.0, unit]))
     if sums.uncovered:
         return infinite("supports: one density vanishes where the other does not", done.n_evaluations)
     _require_mass(pair, done)
-    if what.companion is not None and unit == 0.0 and done.values[0] > 0.5:
+    if what.companion is not None and (unit > 0 or done.values[0] > 0.5):
         instead = what.companion()
         return _integrated(instead, replace(pair, what=instead), rtol)
-    return _assemble(what, pair, done, sums, unit=unit, unclear=verdict == "unclear")
+    unclear = verdict == "unclear" or _cut_short(pair, float(done.values[0]), unit)
+    return _assemble(what, pair, done, sums, unit=unit, unclear=unclear)
 
 
 def _sure(pair: _Pair, seen: Survey) -> np.ndarray:
@@ -179,8 +193,25 @@ def _sure(pair: _Pair, seen: Survey) -> np.ndarray:
     return sure
 
 
+def _cut_short(pair: _Pair, value: float, unit: float) -> bool:
+    """Whether the integrand still counts where a log-density ceases to be known."""
+    if pair.what.bounded or not value > 0:
+        return False
+    for law in (pair.p, pair.q):
+        edges = (law.known_lower, law.lower), (law.known_upper, law.upper)
+        for edge, end in edges:
+            reach = abs(edge - law.centers[0])
+            if edge == end or not 0 < reach < math.inf:
+                continue
+            inward = -1e-6 * reach if edge > law.centers[0] else 1e-6 * reach
+            height = float(pair.heights(np.array([edge]), np.array([inward]))[0, 0])
+            if height + math.log(reach) - unit > math.log(value) - 34:
+                return True
+    return False
+
+
 class _Sums:
-    """The integrand of the nine sums: g, p, q, rounding, |∂g/∂log p|, |∂g/∂log q|, vague, |p-q|/2, h²."""
+    """The integrand of the nine sums: g, p, q, unknown g, rounding, |∂g/∂log p|, |∂g/∂log q|, tv, h²."""
 
     def __init__(self, pair: _Pair, unit: float) -> None:
         self.pair, self.unit = pair, unit
@@ -209,7 +240,8 @@ class _Sums:
             if unit == 0.0:
                 noise = noise + dens_p * off_p**2 + dens_q * off_q**2
             tv, h2 = 0.5 * np.abs(dens_p - dens_q), 0.5 * (np.sqrt(dens_p) - np.sqrt(dens_q)) ** 2
-        rows = [g, dens_p, dens_q, noise, dp, dq, np.where(vague, g, 0.0), tv, h2]
+        unknown = np.where(vague & (not what.bounded), g, 0.0)
+        rows = [g, dens_p, dens_q, unknown, noise, dp, dq, tv, h2]
         rows = [np.where(np.isfinite(r), r, 0.0) for r in rows]
         return np.stack([*rows, np.sign(dens_p - dens_q)] if what.kinks else rows)
 
@@ -243,14 +275,14 @@ def _assemble(
     what: Functional, pair: _Pair, done: Integral, sums: _Sums, *, unit: float, unclear: bool
 ) -> Estimate:
     value = float(done.values[0])
-    error = float(done.errors[0] + done.values[3] + done.values[6] + done.errors[6])
+    error = float(done.errors[0] + done.values[4] + done.values[3] + done.errors[3])
     slack = 0.0
     for k in (0, 1):  # a log-density wrong by a constant, or mass lost next to a singularity
         defect = abs(float(done.values[1 + k]) - 1) + float(done.errors[1 + k])
         lost = float(sums.worst[k]) if unit == 0.0 and defect > 1e-12 else 0.0
-        error += defect * (float(done.values[4 + k]) + lost) if defect > 0 else 0.0
+        error += defect * (float(done.values[5 + k]) + lost) if defect > 0 else 0.0
         slack += defect
-    unclear = unclear or (not what.bounded and float(done.values[6]) > 1e-3 * value)
+    unclear = unclear or (not what.bounded and float(done.values[3]) > 1e-3 * value)
     found = assembled(
         what, value, error, unit=unit, open_above=unclear, method="quadrature", n=done.n_evaluations
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -77,11 +78,17 @@ def _johnsonsb(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, b: float
     return math.log(b) - np.log(lo) - np.log(hi) + _normal(a + b * (np.log(lo) - np.log(hi)))
 
 
-def _irwinhall(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, n: float) -> np.ndarray:
-    from scipy import stats
+@lru_cache(maxsize=32)
+def _spline(n: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The density of n uniforms: the cardinal B-spline of degree n - 1."""
+    from scipy.interpolate import BSpline
 
+    return BSpline.basis_element(np.arange(n + 1.0))
+
+
+def _irwinhall(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, n: float) -> np.ndarray:
     near = np.minimum(lo, hi)
-    inner = np.log(stats.irwinhall.pdf(np.clip(near, 0.5, n / 2), n))
+    inner = np.log(_spline(int(n))(np.clip(near, 0.5, n / 2)))
     return np.where(near <= 1, special.xlogy(n - 1, near) - special.gammaln(n), inner)
 
 
@@ -117,6 +124,26 @@ def _anglit(z: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
 
 def _cosine(z: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     return 2 * np.log(np.sin(0.5 * np.minimum(lo, hi))) - math.log(math.pi)
+
+
+def _tukeylambda(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, lam: float) -> np.ndarray:
+    """log pdf = -log(u^(λ-1) + s^(λ-1)), s = 1 - u the upper tail at |z|: |z| = ((1-s)^λ - s^λ)/λ."""
+    x, rest = np.abs(z), np.minimum(lo, hi)
+    if lam > 0:
+        reach = np.minimum(np.log(lam * rest) / lam, np.log(rest)) - 2
+    else:
+        reach = -np.log1p(-lam * x) / -lam - 2 if lam < 0 else -x - 2
+    low, high = np.minimum(reach, -1.0), np.full(x.shape, math.log(0.5))
+    for _ in range(64):  # bisect log s
+        w = 0.5 * (low + high)
+        log_u = np.log1p(-np.exp(w))
+        if lam > 0:
+            inner = np.exp(lam * w) - np.expm1(lam * log_u) < lam * rest
+        else:
+            gap = log_u - w if lam == 0 else (np.expm1(lam * log_u) - np.expm1(lam * w)) / lam
+            inner = gap > x
+        low, high = np.where(inner, w, low), np.where(inner, high, w)
+    return -np.logaddexp((lam - 1) * log_u, (lam - 1) * w)
 
 
 CONTINUOUS: Rows = {
@@ -158,6 +185,7 @@ CONTINUOUS: Rows = {
     "skewcauchy": _skewcauchy,
     "trapezoid": _trapezoid,
     "triang": lambda z, lo, hi, c: _trapezoid(z, lo, hi, c, c),
+    "tukeylambda": _tukeylambda,
     "uniform": lambda z, lo, hi: np.zeros_like(z),
 }
 

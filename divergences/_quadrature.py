@@ -17,6 +17,7 @@ orders of magnitude for a resolved integrand (Piessens et al., QUADPACK, 1983, Â
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,6 +118,19 @@ class Survey:
         """The node at which the first integrand is largest."""
         return int(np.argmax(self.height[0]))
 
+    def beside(self, keep: np.ndarray) -> np.ndarray:
+        """``keep`` and the neighbours of its panels, those across the meeting of two rays included."""
+        near = keep.copy()
+        near[1:] |= keep[:-1]
+        near[:-1] |= keep[1:]
+        last = np.append(np.flatnonzero(np.diff(self.owner)), len(keep) - 1)
+        for left, right in itertools.pairwise(range(len(self.rays))):
+            if self.rays[left].sign > 0 > self.rays[right].sign:
+                meeting = keep[last[left]] or keep[last[right]]
+                near[last[left]] |= meeting
+                near[last[right]] |= meeting
+        return near
+
 
 @dataclass(frozen=True)
 class Integral:
@@ -184,14 +198,17 @@ def refined_peak(log_rows: Integrand, seen: Survey) -> tuple[float, float, float
     return top, float(center + sign * math.exp(v)), width * math.exp(v)
 
 
-def tail(v: np.ndarray, height: np.ndarray) -> tuple[str, float]:
+def tail(v: np.ndarray, height: np.ndarray, peak: float = -math.inf) -> tuple[str, float]:
     """Verdict on the sum of exp(height) beyond the end, and the log of a bound on what is missing there.
 
     ``height`` holds logs of masses of panels of equal width in v, the end of the ray last. A regularly
     varying integrand has height ~ slopeÂ·v: summable iff slope < 0, and then the rest is about the last mass
-    over |slope|. An integrand that is zero at the end of the ray has no tail there.
+    over |slope|. An integrand that is zero at the end of the ray, or e^-700 of its ``peak``, has no tail
+    there: heights so low are rounded.
     """
     j = len(height) - 1
+    if j >= 0 and height[j] < peak - 700:
+        return "finite", float(height[j])
     if j < 1 or height[j] == -np.inf:
         return "finite", -np.inf
     i = max(0, j - 10)
@@ -214,12 +231,15 @@ def tails(seen: Survey, sure: np.ndarray) -> tuple[str, np.ndarray, str]:
     """
     verdict, where = "finite", ""
     missing = np.full(len(seen.height), -np.inf)
+    peaks = seen.height.max(axis=1)
+    if len(peaks) == 4:  # the fourth counts beside the first
+        peaks[3] = max(peaks[3], peaks[0])
     for i, ray in enumerate(seen.rays):
         mine = np.flatnonzero(seen.owner == i)
         for outward in (True, False) if ray.endless else (False,):
             order = mine if outward else mine[::-1]
             for k in range(len(seen.height)):
-                found, rest = tail(seen.v[order], seen.height[k, order])
+                found, rest = tail(seen.v[order], seen.height[k, order], float(peaks[k]))
                 if found == "infinite" and not sure[order[-1]]:
                     found = "unclear"
                 missing[k] = np.logaddexp(missing[k], rest)
@@ -236,6 +256,7 @@ def integrate(
     goals: np.ndarray,
     unit: float = 0.0,
     max_evaluations: int = 400_000,
+    scaled: np.ndarray | None = None,
     kinks: bool = False,
 ) -> Integral:
     """Integrate k non-negative integrands over the surveyed panels, splitting until the error bounds are met.
@@ -243,7 +264,7 @@ def integrate(
     Parameters
     ----------
     f : callable
-        Values of the integrands; the first divided by e^unit.
+        Values of the integrands; those of ``scaled`` (1 or 0 each) divided by e^unit.
     seen : Survey
         Its first rows are the logs of the first integrands of ``f``, as many as there are.
     goals : (k,)
@@ -254,13 +275,10 @@ def integrate(
         The last row of ``f`` is not integrated: the first integrand has a corner, at value zero, where that
         row changes sign. Panels with a sign change are split until they do not matter.
     """
-    height = seen.height.copy()
-    height[0] -= unit
+    height = seen.height if scaled is None else seen.height - unit * scaled[: len(seen.height), None]
     top = height.max(axis=1, keepdims=True)
     keep = ((height > top + _FAR) & (height > -700)).any(axis=0)
-    near = keep.copy()
-    near[1:] |= keep[:-1]
-    near[:-1] |= keep[1:]
+    near = seen.beside(keep)
     center, sign, edges = seen.center[near], seen.sign[near], seen.edges[near]
     missing = np.zeros(len(goals))
     used = seen.v.size

@@ -186,7 +186,7 @@ def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks], gaps: Any) ->
     _require_mass(pair, sums, errors)
     if verdict == "infinite" and not what.bounded:
         return infinite("summation: divergent tail", used)
-    if what.companion is not None and pair.unit == 0.0 and sums[0] > 0.5:
+    if what.companion is not None and (pair.unit > 0 or sums[0] > 0.5):
         return sum_discrete(what.companion(), pair.p, pair.q)
     if sums[7] >= 1 - 1e-15 and not (table[1] * table[2]).any() and not blocks:
         return singular(what, "supports")

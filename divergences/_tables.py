@@ -15,7 +15,7 @@ from numpy.polynomial import legendre
 
 from divergences._laws import REACH, Law
 from divergences._line import continued
-from divergences._quadrature import _G, _K, _X, rays, survey, tail
+from divergences._quadrature import _G, _K, _X, Integrand, rays, survey, tail
 
 _EPS = float(np.finfo(np.float64).eps)
 # Values at the Kronrod nodes -> coefficients of the Legendre series through them.
@@ -148,7 +148,7 @@ def tabulate(laws: list[Law], order: float = 1.0) -> Table:
             if not ray.endless:
                 continue
             mine = np.flatnonzero(seen.owner == j)
-            verdict, rest = tail(seen.v[mine], seen.height[k, mine])
+            verdict, rest = tail(seen.v[mine], seen.height[k, mine], float(seen.height[k].max()))
             if verdict != "finite":
                 raise ValueError(
                     f"{law.name}'s density decays too slowly to be integrated: it is not normalised, or "
@@ -160,41 +160,45 @@ def tabulate(laws: list[Law], order: float = 1.0) -> Table:
     keep = (
         (seen.height + far > (seen.height + far).max(axis=1, keepdims=True) - 80) & (seen.height > -690)
     ).any(axis=0)
-    keep[1:] |= keep[:-1].copy()
-    keep[:-1] |= keep[1:].copy()
+    keep = seen.beside(keep)
+    # Between the outermost of them every length counts, with mass or without.
+    x = seen.center + seen.sign * np.exp(seen.v)
+    first, last = float(x[keep].min()), float(x[keep].max())
+    keep |= (x >= first) & (x <= last) & (np.exp(seen.v) > 1e-20 * (last - first))
     return _refined(laws, heights, (seen.center[keep], seen.sign[keep], seen.edges[keep]), beyond)
 
 
-def _refined(laws: list[Law], heights: object, panels: tuple, beyond: np.ndarray) -> Table:
+def _refined(laws: list[Law], heights: Integrand, panels: tuple, beyond: np.ndarray) -> Table:
     center, sign, edges = panels
     kept: list[tuple] = []
+    before = np.full(len(center), np.inf)
     for _ in range(45):
         half = 0.5 * (edges[:, 1] - edges[:, 0])
         v = edges.mean(axis=1)[:, None] + half[:, None] * _X * sign[:, None]
         offset = sign[:, None] * np.exp(v)
         with np.errstate(all="ignore"):
-            logs = heights(np.broadcast_to(center[:, None], v.shape), offset)  # type: ignore[operator]
+            logs = heights(np.broadcast_to(center[:, None], v.shape), offset)
             y = np.exp(logs + v) * half[:, None]
-        value, coarse = y @ _K, y @ _G
-        rough = np.abs(value - coarse)
-        # Resolved: the last terms of the series are rounding of the log-density.
-        terms = np.abs(y @ _TO_SERIES.T)
+            value, coarse = y @ _K, y @ _G
+            # Resolved: the last terms of the series are rounding of the log-density, its own or scipy's,
+            # which shows in that they do not shrink with the panel.
+            terms = np.abs(y @ _TO_SERIES.T)
+            ratio = terms[:, :, 17:].max(axis=2) / terms.max(axis=2)
         grain = 3e-14 + 8 * _EPS * np.abs(np.where(y > 0, logs, 0.0)).max(axis=2)
+        rough = np.abs(value - coarse)
         total = value.sum(axis=1, keepdims=True)
-        split = ((terms[:, :, 17:].max(axis=2) > grain * terms.max(axis=2)) & (value > 1e-35 * total)).any(
-            axis=0
-        )
-        split &= half > 1e-10
+        matters = (ratio > grain) & (value > 1e-35 * total)
+        worst = np.where(matters, ratio, 0.0).max(axis=0)
+        split = (worst > 0) & (half > 1e-10) & ~((worst < 1e-8) & (worst > 0.2 * before))
         kept.append((center[~split], sign[~split], edges[~split], y[:, ~split], rough[:, ~split]))
-        if not split.any() or sum(len(k[0]) for k in kept) > 60_000:
-            if split.any():
-                kept.append((center[split], sign[split], edges[split], y[:, split], rough[:, split]))
+        if not split.any() or sum(len(k[0]) for k in kept) > 20_000:
+            kept.append((center[split], sign[split], edges[split], y[:, split], rough[:, split]))
             break
         mid = edges[split].mean(axis=1)
         edges = np.concatenate(
             [np.stack([edges[split, 0], mid], axis=1), np.stack([mid, edges[split, 1]], axis=1)]
         )
-        center, sign = np.tile(center[split], 2), np.tile(sign[split], 2)
+        center, sign, before = (np.tile(a[split], 2) for a in (center, sign, worst))
     center, sign, edges = (np.concatenate([k[j] for k in kept]) for j in range(3))
     y = np.concatenate([k[3] for k in kept], axis=1)
     rough = np.concatenate([k[4] for k in kept], axis=1)
@@ -229,7 +233,7 @@ def moment_diverges(law: Law, order: float) -> str:
         with np.errstate(all="ignore"):
             height = law.log_density(center, sign * np.exp(v)) + (order + 1) * v
         height = np.where(np.isnan(height), -np.inf, height)
-        verdict = tail(v, height)[0]
+        verdict = tail(v, height, 0.0)[0] if height[-1] > -700 else "finite"
         if verdict == "finite":
             continue
         sure = verdict == "infinite" and sign * known >= sign * (law.centers[0] + sign * math.exp(v[-1]))

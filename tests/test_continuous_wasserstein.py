@@ -7,10 +7,11 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import divergences as dv
 from divergences._continuous_wasserstein import estimate_wasserstein, line_wasserstein
 from divergences._laws import as_law
 
@@ -111,3 +112,103 @@ def test_refusals():
         estimate_wasserstein(m([0, 0], np.eye(2)), m([0, 0], 2 * np.eye(2)))
     with pytest.raises(ValueError, match="closed form only"):
         estimate_wasserstein(norm(), stats.logistic(), p=math.inf)
+
+
+# ---------------------------------------------------------------- names, tails, atoms, samples
+
+
+def test_a_shared_name_is_no_shared_law():
+    near, far = stats.rv_histogram(([1, 1], [0, 1, 2])), stats.rv_histogram(([1, 1], [0, 10, 20]))
+    assert dv.wasserstein(near, far) == pytest.approx(9.0, rel=1e-12)
+    assert dv.wasserstein(near, far, p=2) == pytest.approx(math.sqrt(9**2 + 9**2 / 3), rel=1e-11)
+    P = stats.rv_discrete(values=([1, 2, 3], [0, 0.25, 0.75]))
+    Q = stats.rv_discrete(values=([1, 2, 3], [0.4, 0.4, 0.2]))
+    assert dv.wasserstein(P, Q) == pytest.approx(0.95, rel=1e-14)
+
+    class Mine(stats.rv_continuous):
+        def _pdf(self, x):
+            return 0.5 * np.exp(-np.abs(x))
+
+    mine = Mine(name="norm")
+    assert dv.wasserstein(mine(0, 1), mine(0, 2)) == pytest.approx(1.0, rel=1e-10)  # E|Z| of a Laplace law
+
+
+@pytest.mark.parametrize(
+    ("P", "Q", "p", "true"),
+    [
+        (stats.skewcauchy(0.1), norm(), 1, math.inf),
+        (stats.alpha(2), norm(), 1, math.inf),
+        (stats.betaprime(2, 1.5), stats.expon(), 2, math.inf),
+        (stats.betaprime(2, 1.5), stats.betaprime(3, 1.5), 1, 2.0),  # ordered: the gap of the means a/(b-1)
+        (stats.uniform(0, 1), stats.uniform(5, 1.5), 3, None),
+        (stats.triang(0.3), stats.bradford(0.2, loc=4), 1, None),
+        (stats.genextreme(-0.25), stats.semicircular(9), 1, None),
+    ],
+)
+def test_tails_and_gaps(P, Q, p, true):
+    if true is None and p == 1:  # disjoint or ordered supports: the gap of the means
+        true = abs(P.mean() - Q.mean()) if Q.dist.name == "bradford" else None
+    if true is None and p == 3:  # quantiles u and 5 + 1.5u
+        true = float(((5.5**4 - 5**4) / (4 * 0.5)) ** (1 / 3))
+    if true is None:  # ∫|F - G| by midpoints on half a million points
+        x = np.linspace(-5, 4e3, 2_000_001)
+        true = float(np.sum(np.abs(P.cdf(x) - Q.cdf(x))) * (x[1] - x[0]))
+        assert estimate_wasserstein(P, Q, p=p).value == pytest.approx(true, rel=1e-5)
+        return
+    found = line_wasserstein(as_law(P, "P"), as_law(Q, "Q"), float(p))
+    assert found.value == pytest.approx(true, rel=1e-11)
+    assert found.upper - found.lower <= 1e-9 * true or true == math.inf
+
+
+def test_gaussian_mixtures_on_the_line():
+    """Symmetric two-point mixture against its own components' mean law: W1 = E|·| by one integral."""
+    P = dv.GaussianMixture([0.5, 0.5], [-1.0, 1.0], [1.0, 1.0])
+    x = np.linspace(-12, 12, 200_001)
+    F = 0.5 * (norm.cdf(x + 1) + norm.cdf(x - 1))
+    want = float(np.sum(np.abs(F - norm.cdf(x))) * (x[1] - x[0]))
+    assert dv.wasserstein(P, norm()) == pytest.approx(want, rel=1e-8)
+    assert dv.wasserstein(P, P) == 0.0
+    shifted = dv.GaussianMixture([0.5, 0.5], [2.0, 4.0], [1.0, 1.0])
+    for p in (1, 2):
+        assert dv.wasserstein(P, shifted, p=p) == pytest.approx(3.0, rel=1e-10)
+
+
+@given(
+    st.lists(st.floats(-5, 5), min_size=1, max_size=8),
+    st.integers(0, 2**32),
+    st.sampled_from([1.0, 2.0, 3.0]),
+)
+@settings(max_examples=15)
+def test_sample_against_a_uniform_law(points, seed, p):
+    """Against ∫₀¹ |x_k - u|^p du, piece by piece in closed form."""
+    w = np.random.default_rng(seed).dirichlet(np.ones(len(points)))
+    w /= math.fsum(w)
+    x = np.asarray(points)
+    order = np.argsort(x)
+    borders = np.concatenate([[0.0], np.cumsum(w[order])])
+    borders[-1] = 1.0
+
+    def primitive(t):
+        return np.sign(t) * np.abs(t) ** (p + 1) / (p + 1)
+
+    pieces = primitive(borders[1:] - x[order]) - primitive(borders[:-1] - x[order])
+    want = float(pieces.sum()) ** (1 / p)
+    found = dv.estimate("wasserstein", x, stats.uniform(), p=p, weights=w)
+    assert found.lower - 1e-13 <= want <= found.upper + 1e-13
+    assert found.value == pytest.approx(want, rel=1e-9, abs=1e-12)
+    assert dv.wasserstein(stats.uniform(), x, b=w, p=p) == pytest.approx(want, rel=1e-9, abs=1e-12)
+
+
+def test_sample_against_other_laws():
+    x = [-1.0, 0.0, 2.5]
+    grid = np.linspace(-15, 15, 600_001)
+    F = (np.asarray(x)[:, None] <= grid).mean(axis=0)
+    want = float(np.sum(np.abs(F - norm.cdf(grid))) * (grid[1] - grid[0]))
+    assert dv.wasserstein(x, norm()) == pytest.approx(want, rel=1e-4)
+    assert dv.wasserstein([0.0, 1.0], stats.poisson(2)) == pytest.approx(1.5, rel=1e-12)  # ordered
+    assert dv.wasserstein(x, stats.cauchy()) == math.inf
+    assert dv.wasserstein(stats.poisson(3), stats.expon(50)) == pytest.approx(48.0, rel=1e-11)
+    with pytest.raises(ValueError, match="weights of a distribution"):
+        dv.wasserstein(norm(), norm(1), a=[1.0])
+    with pytest.raises(ValueError, match="line only"):
+        dv.wasserstein([[0.0, 1.0]], norm())

@@ -15,10 +15,13 @@ from scipy import stats
 
 import divergences as dv
 from divergences import _closed_forms
+from divergences._brackets import checked
 from divergences._densities import evaluate
+from divergences._estimate import Estimate
 from divergences._functionals import functional
 from divergences._laws import as_law
 from divergences._line import integrate_line
+from transport.internal import ConvergenceError
 
 REFERENCE = json.loads((Path(__file__).parent / "cases" / "reference_values.json").read_text())
 mp.mp.dps = 60
@@ -433,3 +436,235 @@ def test_exponential_family_identity(pair):
 @pytest.mark.parametrize("gap", [5e-160, 1e-162, 1e-200, 1e-308])
 def test_brackets_hold_where_the_value_is_subnormal_or_underflows(gap):
     both_routes("cauchy", "js", cauchy_js, (0.0, 1.0), (gap, 1.0))
+
+
+# ---------------------------------------------------------------- infinities need a proof
+
+
+@pytest.mark.parametrize(
+    ("name", "P", "Q", "true"),
+    [
+        ("tv", stats.norm(0.5, 0.01), stats.uniform(0, 1), None),
+        ("kl", stats.uniform(0, 1), stats.norm(0.5, 0.01), 412.98043501388327),
+        ("tv", stats.norm(0, 1), stats.uniform(40, 1), 1.0),
+        ("kl", stats.gamma(3), stats.norm(5, 0.01), None),
+        ("kl", stats.uniform(), stats.norm(0.3, 1e-4), None),
+        ("tv", stats.norm(), stats.expon(50, 80), None),
+        ("tv", stats.uniform(0, 1), stats.uniform(0.3, 1), 0.3),
+        ("js", stats.norm(), stats.norm(300, 1e-3), 2 * math.log(2)),
+    ],
+)
+def test_underflow_is_no_proof_of_infinity(name, P, Q, true):
+    """Narrow and far laws: TV from the crossings of the two densities, KL from moments, in 40 digits."""
+    if true is None and name == "kl":  # E log p by the law's own entropy, E (x - m)²/2s² by its moments
+        m, s = Q.mean(), Q.std()
+        square = (P.var() + (P.mean() - m) ** 2) / (2 * s * s)
+        true = float(-P.entropy() + square + math.log(s) + 0.5 * math.log(2 * math.pi))
+    elif true is None and Q.dist.name == "uniform":  # the normal density is 1 at two places
+        half = 0.01 * math.sqrt(-2 * math.log(0.01 * math.sqrt(2 * math.pi)))
+        true = float(1 - 2 * P.sf(0.5 + half) - 2 * half)
+    elif true is None:  # disjoint but for the normal's tail beyond 50, below e^-1250
+        true = 1.0
+    found = dv.estimate(name, P, Q)
+    assert found.lower <= true * (1 + 1e-15)
+    assert found.upper >= true * (1 - 1e-15)
+    assert found.upper - found.lower <= 1e-11 * true
+    assert evaluate(name, P, Q) == pytest.approx(true, rel=1e-12)
+
+
+def test_renyi_of_far_laws_is_the_logarithm_of_a_tiny_affinity():
+    """Logistics a apart: ∫√pq = ∫ sech((x)/2) sech((x-a)/2)/4 dx = a / (2 sinh(a/2))."""
+    for a in (100.0, 3000.0):
+        with mp.workdps(30):
+            true = -2 * mp.log(mp.mpf(a) / (2 * mp.sinh(mp.mpf(a) / 2)))
+        assert evaluate("renyi", stats.logistic(0), stats.logistic(a), alpha=0.5) == pytest.approx(
+            float(true), rel=1e-12
+        )
+        assert evaluate("bhattacharyya", stats.logistic(0), stats.logistic(a)) == pytest.approx(
+            float(true) / 2, rel=1e-12
+        )
+    P, Q = stats.gamma(1000), stats.gamma(5)  # of order 2 the value is finite although chi2 overflows
+    true = mp.loggamma(1995) + mp.loggamma(5) - 2 * mp.loggamma(1000)
+    assert evaluate("renyi", P, Q, alpha=2.0) == pytest.approx(float(true), rel=1e-12)
+
+
+def test_laws_on_a_circle():
+    P, Q = stats.vonmises(2, 0.5), stats.vonmises(5, 2.9)
+    x = np.linspace(-np.pi, np.pi, 4001)[:-1]  # the trapezoid rule converges geometrically on a period
+    p, q = P.pdf(x), Q.pdf(x)
+    kl = float(np.sum(p * np.log(p / q)) * (x[1] - x[0]))
+    assert evaluate("kl", P, Q) == pytest.approx(kl, rel=1e-12)
+    assert evaluate("tv", P, Q) == pytest.approx(0.919313, rel=1e-6)
+    assert evaluate("kl", stats.vonmises(2, 0.5 + 2 * np.pi), Q) == pytest.approx(kl, rel=1e-12)
+    A, B = stats.wrapcauchy(0.3), stats.wrapcauchy(0.3, 1)
+    p, q = A.pdf(x % (2 * np.pi)), A.pdf((x - 1) % (2 * np.pi))
+    assert evaluate("kl", A, B) == pytest.approx(float(np.sum(p * np.log(p / q)) * (x[1] - x[0])), rel=1e-12)
+    with pytest.raises(ValueError, match="vonmises_line"):
+        dv.kl(P, stats.norm())
+    with pytest.raises(ValueError, match="wasserstein_circle"):
+        dv.wasserstein(P, Q)
+    with pytest.raises(ValueError, match="set scale to 1"):
+        dv.kl(stats.vonmises(2, 0, 3), Q)
+
+
+def test_densities_passed_as_their_logs_are_refused():
+    for wrong in (dv.Density(stats.norm.pdf), dv.Density(np.zeros_like)):
+        for pair, name in (((wrong, stats.norm()), "P"), ((stats.norm(), wrong), "Q")):
+            with pytest.raises(ValueError, match=rf"{name}'s density is not integrable.*logarithm"):
+                dv.kl(*pair)
+
+
+def test_a_log_density_that_underflows_proves_nothing():
+    """log(norm.pdf) is -inf beyond 38.6 sigma; the true KL is finite, and cannot be known from it."""
+
+    def careless(x):
+        with np.errstate(divide="ignore"):
+            return np.log(stats.norm.pdf(x, 0.5, 0.01))
+
+    found = dv.estimate("kl", stats.uniform(0, 1), dv.Density(careless))
+    assert found.lower <= 412.98043501388327 <= found.upper
+    with pytest.raises(ConvergenceError, match="only known to lie in"):
+        dv.kl(stats.uniform(0, 1), dv.Density(careless))
+    assert dv.tv(stats.uniform(0, 1), dv.Density(careless)) == pytest.approx(
+        dv.tv(stats.uniform(0, 1), stats.norm(0.5, 0.01)), rel=1e-9
+    )
+    assert dv.kl(dv.Density(careless), stats.norm(0.5, 0.02)) == pytest.approx(
+        dv.kl(stats.norm(0.5, 0.01), stats.norm(0.5, 0.02)), rel=1e-9
+    )
+
+
+def test_supports_are_found_where_the_density_ends():
+    box = dv.Density(lambda x: np.where(np.abs(x - 3) < 1, math.log(0.5), -math.inf))
+    assert dv.tv(box, stats.uniform(3, 2)) == pytest.approx(0.5, rel=1e-12)
+    assert dv.kl(stats.norm(), box) == math.inf
+    assert dv.kl(box, stats.norm(3)) == pytest.approx(
+        -math.log(2) + 0.5 * math.log(2 * math.pi) + 1 / 6, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("b", [0.5, 0.3])
+def test_singularity_at_a_finite_end(b):
+    """Kumaraswamy(5, b) against the uniform: with u = x^5 ~ Beta(1, b), log-moments are digammas."""
+    law = dv.Density(lambda x: math.log(5 * b) + 4 * np.log(x) + (b - 1) * np.log1p(-(x**5)), support=(0, 1))
+    with mp.workdps(30):
+        u, rest = mp.digamma(1) - mp.digamma(1 + b), mp.digamma(b) - mp.digamma(1 + b)
+        true = mp.log(mp.mpf(5) * b) + mp.mpf(4) / 5 * u + (mp.mpf(b) - 1) * rest
+    found = dv.estimate("kl", law, stats.uniform())
+    assert found.lower - 1e-9 <= true <= found.upper + 1e-9
+    assert found.value == pytest.approx(float(true), rel=2e-9)
+    assert found.upper - found.lower < 1e-6
+
+
+def test_the_same_law_is_at_distance_zero():
+    for law in (stats.invweibull(2.3), stats.norm(1, 2), stats.skellam(1.5, 5.2), stats.levy()):
+        for name in ("kl", "tv", "js", "chi2"):
+            assert evaluate(name, law, law) == 0.0
+
+
+def test_masses_that_underflow():
+    """χ² of Poisson(3) against Planck(λ): Σ p²/q in 30 digits; skellams against mpmath's Bessel functions."""
+    with mp.workdps(30):
+        lam = mp.mpf(0.2)
+        ratio = mp.nsum(
+            lambda k: (
+                (mp.exp(-3) * mp.mpf(3) ** k / mp.factorial(k)) ** 2 * mp.exp(lam * k) / (1 - mp.exp(-lam))
+            ),
+            [0, mp.inf],
+        )
+
+        def mass(k, a, b):
+            return mp.exp(-a - b) * (a / b) ** (mp.mpf(k) / 2) * mp.besseli(abs(k), 2 * mp.sqrt(a * b))
+
+        one, two = (mp.mpf(1.5), mp.mpf(5.2)), (mp.mpf(4.5), mp.mpf(1.9))
+        kl = sum(mass(k + 4, *one) * mp.log(mass(k + 4, *one) / mass(k, *two)) for k in range(-70, 70))
+    assert evaluate("chi2", stats.poisson(3), stats.planck(0.2)) == pytest.approx(float(ratio - 1), rel=1e-12)
+    assert evaluate("kl", stats.skellam(1.5, 5.2, loc=-4), stats.skellam(4.5, 1.9)) == pytest.approx(
+        float(kl), rel=1e-11
+    )
+    assert evaluate("tv", stats.poisson(3), stats.poisson(3, loc=0.5)) == 1.0
+    assert evaluate("kl", stats.poisson(3), stats.poisson(3, loc=0.5)) == math.inf
+
+
+class _Laplace(stats.rv_continuous):
+    def _pdf(self, x):
+        return 0.5 * np.exp(-np.abs(x))
+
+
+def test_a_name_proves_nothing():
+    liar = _Laplace(name="norm")
+    assert dv.kl(liar(), stats.norm()) == pytest.approx(dv.kl(stats.laplace(), stats.norm()), rel=1e-9)
+    assert dv.kl(liar(0, 1), liar(0, 2)) == pytest.approx(math.log(2) - 0.5, rel=1e-9)
+    half = stats.norm.__class__(a=0, name="norm")  # scipy's class, another support: not normalised
+    with pytest.raises(ValueError, match="integrates to"):
+        dv.kl(half(), stats.norm())
+
+
+def test_what_leaves_is_checked():
+    fine = Estimate(0.5, 0.4, 0.6, "quadrature", 1)
+    assert checked("tv", fine) is fine
+    for name, wrong in (
+        ("tv", Estimate(1.2, 1.1, 1.3, "m", 1)),
+        ("js", Estimate(math.inf, math.inf, math.inf, "m", 1)),
+        ("kl", Estimate(-0.1, -0.2, 0.0, "m", 1)),
+        ("kl", Estimate(0.1, 0.2, 0.3, "m", 1)),
+    ):
+        with pytest.raises(ArithmeticError, match="no pair of laws has"):
+            checked(name, wrong)
+    with pytest.raises(ArithmeticError):  # Pinsker: kl >= 2 tv²
+        checked("kl", Estimate(0.1, 0.1, 0.1, "m", 1), (0.9, 0.9), (0.7, 0.7))
+    with pytest.raises(ArithmeticError):  # js >= tv²
+        checked("js", Estimate(0.1, 0.1, 0.1, "m", 1), (0.9, 0.9), (0.7, 0.7))
+
+
+def test_new_infrastructure_transforms():
+    N = stats.Normal(mu=0.0, sigma=1.0)
+    gamma = stats.make_distribution(stats.gamma)
+    for made, known in (
+        (stats.truncate(N, lb=0.0), stats.halfnorm()),
+        (stats.exp(N), stats.lognorm(1)),
+        (stats.abs(N), stats.halfnorm()),
+        (gamma(a=2.5), stats.gamma(2.5)),
+        (stats.order_statistic(stats.Uniform(a=0.0, b=1.0), r=2, n=4), stats.beta(2, 3)),
+        (2 * N + 1, stats.norm(1, 2)),
+    ):
+        assert dv.estimate("js", made, known).upper < 1e-12
+        assert dv.kl(made, stats.norm(1, 3)) == pytest.approx(dv.kl(known, stats.norm(1, 3)), rel=1e-9)
+
+
+def test_sample_beside_a_law_is_refused_with_the_line_to_type():
+    with pytest.raises(ValueError, match=r"law\.rvs"):
+        dv.kl([0.1, 0.2, 0.4], stats.norm())
+    with pytest.raises(ValueError, match=r"wasserstein\(x, law\)"):
+        dv.estimate("tv", stats.norm(), [0.1, 0.2])
+    with pytest.raises(TypeError, match=r"multinomial.*probabilities"):
+        dv.kl(stats.multinomial(3, [0.5, 0.5]), stats.multinomial(3, [0.4, 0.6]))
+    with pytest.raises(ValueError, match="Tabulate"):
+        dv.kl(stats.levy_stable(1.8, -0.5), stats.norm())
+
+
+# ---------------------------------------------------------------- singular and spherical vectors
+
+
+def test_singular_gaussians_are_singular_by_their_supports():
+    mvn = stats.multivariate_normal
+    line = mvn([0, 0], [[0.25, 0.5], [0.5, 1]], allow_singular=True)
+    plane = mvn([0, 0], np.eye(2))
+    other = mvn([0, 0], [[1.0, 0.5], [0.5, 0.25]], allow_singular=True)
+    shifted = mvn([1, 0], [[0.25, 0.5], [0.5, 1]], allow_singular=True)
+    for P, Q in ((line, plane), (plane, line), (line, other), (line, shifted)):
+        assert dv.kl(P, Q) == math.inf
+        assert dv.tv(P, Q) == 1.0
+        assert dv.js(P, Q) == 2 * math.log(2)
+    # one line, variances 1.25 and 2.5 along it
+    double = mvn([0, 0], [[0.5, 1], [1, 2]], allow_singular=True)
+    assert dv.kl(line, double) == pytest.approx(dv.kl(stats.norm(0, 1), stats.norm(0, 2**0.5)), rel=1e-12)
+    along = mvn([1, 2], [[0.25, 0.5], [0.5, 1]], allow_singular=True)
+    assert dv.tv(line, along) == pytest.approx(dv.tv(stats.norm(), stats.norm(2)), rel=1e-12)
+
+
+def test_von_mises_fisher():
+    """KL between equal concentrations: κ A(κ) (1 - cos θ), A(κ) = coth κ - 1/κ."""
+    P, Q = stats.vonmises_fisher([0, 0, 1], 5), stats.vonmises_fisher([0, 1, 0], 5)
+    found = dv.estimate("kl", P, Q, confidence=0.9999)
+    assert found.lower <= 5 * (1 / math.tanh(5) - 1 / 5) <= found.upper
+    assert dv.tv(P, stats.multivariate_normal([0, 0, 0], np.eye(3))) == 1.0
