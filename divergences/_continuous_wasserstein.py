@@ -188,7 +188,7 @@ def _area_tails(a: Law, b: Law) -> tuple[str, float]:
             continue
         ray = Ray(0.5 * (a.centers[0] + b.centers[0]), sign, 0.0, 0.0, True)
         scale = 0.5 * (math.log(a.scale) + math.log(b.scale))
-        ray = Ray(ray.center, sign, scale + 300.0, scale + 344.0, True)
+        ray = Ray(ray.center, sign, min(scale, 350.0) + 300.0, min(scale, 350.0) + 344.0, True)
 
         def heights(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
             lp, lq = a.log_density(center, offset), b.log_density(center, offset)
@@ -202,7 +202,7 @@ def _area_tails(a: Law, b: Law) -> tuple[str, float]:
         outward = np.flatnonzero(seen.owner == 0)
         verdict, rest = tail(seen.v[outward], seen.height[0, outward], math.log(a.scale))
         known = all(
-            sign * (law.known_lower if sign < 0 else law.known_upper) >= math.exp(scale + 340)
+            sign * (law.known_lower if sign < 0 else law.known_upper) >= math.exp(min(scale + 340, 690.0))
             for law in (a, b)
         )
         if verdict == "infinite" and not known:

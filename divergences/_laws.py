@@ -19,6 +19,7 @@ LogDensity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(centre, offset) -> log-density at centre + offset, formed so that a small offset is not rounded away."""
 
 REACH = 345.0  # log distances run to scale * e^±345 (1e±150): squares stay finite
+HIGHEST = 700.0  # no position is beyond e^700
 UNDERFLOW = -700.0  # log(pdf) loses its digits below e^-708
 
 
@@ -171,7 +172,8 @@ def _alive(law: Law) -> LogDensity:
 
 def _last_place(f: LogDensity, center: float, sign: float, v: np.ndarray) -> tuple[float, float] | None:
     """Where f turns to -inf for good along center + sign·exp(v), and its value just before it, if it does."""
-    height = f(np.full(v.shape, center), sign * np.exp(v))
+    with np.errstate(all="ignore"):
+        height = f(np.full(v.shape, center), sign * np.exp(v))
     alive = np.flatnonzero(height > -math.inf)
     if not alive.size or alive[-1] == v.size - 1:
         return None
@@ -207,7 +209,8 @@ def settled(law: Law) -> Law:
             v = np.arange(room - 0.01, min(room, base) - REACH, -0.5)
             found = _last_place(f, end, -sign, v) if v.size else None
         else:
-            found = _last_place(f, center, sign, base + np.arange(-12.0, REACH + 0.25, 0.5))
+            top = min(base + REACH, HIGHEST)
+            found = _last_place(f, center, sign, top - 0.5 * np.arange(2 * (REACH + 12))[::-1])
         if found is not None:
             changes[known] = found[0]
             if found[1] > -650 and not law.underflows:

@@ -92,6 +92,10 @@ class _Pair:
     def scale(self) -> float:
         return math.sqrt(self.p.scale) * math.sqrt(self.q.scale)
 
+    @property
+    def spread(self) -> float:
+        return 0.5 * abs(math.log(self.p.scale) - math.log(self.q.scale))
+
     def logs(self, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """log p, log q, and whether one of them is only a continuation."""
         lp, vague_p = continued(self.p, center, offset)
@@ -104,6 +108,7 @@ class _Pair:
         """Logs of g where it is known, of p, of q, and of g where it is a continuation."""
         lp, lq, vague = self.logs(center, offset)
         height = self.what.log_integrand(lp, lq)
+        vague = vague | (_blurred(self.what, lp, lq) > np.maximum(30.0, 0.05 * np.abs(height)))
         unknown = np.where(vague & (not self.what.bounded), height, -np.inf)
         return np.stack([np.where(vague, -np.inf, height), lp, lq, unknown])
 
@@ -147,7 +152,7 @@ def continued(law: Law, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndar
 def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
     points = pair.points()
     lower, upper = min(pair.p.lower, pair.q.lower), max(pair.p.upper, pair.q.upper)
-    seen = survey(pair.heights, rays(lower, upper, points, pair.scale))
+    seen = survey(pair.heights, rays(lower, upper, points, pair.scale, pair.spread))
     if seen.height[0].max() == np.inf:  # at a node one density is zero and the other is not
         return infinite("supports: one density vanishes where the other does not", seen.v.size)
     _require_density(seen, pair)
@@ -156,7 +161,7 @@ def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
         top, place, width = refined_peak(pair.heights, seen)
         if width < 0.3 * abs(place - seen.center[seen.peak]) and lower < place < upper:
             # the integrand peaks away from both laws
-            seen = survey(pair.heights, rays(lower, upper, [*points, place], pair.scale))
+            seen = survey(pair.heights, rays(lower, upper, [*points, place], pair.scale, pair.spread))
             top = max(top, float(seen.height[0].max()))
         unit = top if top > 500 or (top < -500 and what.finish_log is not None) else 0.0
     verdict, missing, where = tails(seen, _sure(pair, seen))
@@ -175,6 +180,9 @@ def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
         instead = what.companion()
         return _integrated(instead, replace(pair, what=instead), rtol)
     unclear = verdict == "unclear" or _cut_short(pair, float(done.values[0]), unit)
+    blur = _blurred(what, seen.height[1], seen.height[2])
+    level = unit + math.log(max(float(done.values[0]), 1e-300)) - 34
+    unclear |= bool(((blur > 30) & (seen.height[3] + blur > level)).any())
     return _assemble(what, pair, done, sums, unit=unit, unclear=unclear)
 
 
@@ -185,12 +193,17 @@ def _sure(pair: _Pair, seen: Survey) -> np.ndarray:
     for law in (pair.p, pair.q):
         sure &= (x >= law.known_lower) | (x <= law.lower)
         sure &= (x <= law.known_upper) | (x >= law.upper)
-    if pair.what.mixing is not None:
-        a, b = pair.what.mixing
-        with np.errstate(all="ignore"):
-            noise = 4 * _EPS * (np.abs(a * seen.height[1]) + np.abs(b * seen.height[2]))
-            sure &= ~(noise > 1 + 0.05 * np.abs(seen.height[0]))
-    return sure
+    return sure & ~(seen.height[3] > -np.inf)
+
+
+def _blurred(what: Functional, lp: np.ndarray, lq: np.ndarray) -> np.ndarray:
+    """Rounding error of a log + b log of (p, q) in p^a q^b, which cancel where the laws' tails are alike."""
+    if what.mixing is None:
+        return np.zeros(lp.shape)
+    a, b = what.mixing
+    with np.errstate(all="ignore"):
+        noise = 4 * _EPS * (np.abs(a * lp) + np.abs(b * lq))
+    return np.where(np.isfinite(noise), noise, 0.0)
 
 
 def _cut_short(pair: _Pair, value: float, unit: float) -> bool:

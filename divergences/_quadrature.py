@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from divergences._laws import REACH
+from divergences._laws import HIGHEST, REACH
 
 Integrand = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(centre, offset), equal shapes S -> values (k, *S) of k non-negative integrands, or their logarithms."""
@@ -141,12 +141,16 @@ class Integral:
     n_evaluations: int
 
 
-def rays(lower: float, upper: float, points: list[float], scale: float) -> list[Ray]:
-    """Cut (lower, upper) half-way between consecutive points; one ray to each side of each point."""
+def rays(lower: float, upper: float, points: list[float], scale: float, spread: float = 0.0) -> list[Ray]:
+    """Cut (lower, upper) half-way between consecutive points; one ray to each side of each point.
+
+    Rays run from scale e^-345 to scale e^345, or further by ``spread``, the log ratio of the laws' scales.
+    """
     ends = [x for x in (lower, upper) if np.isfinite(x)]
     places = sorted({float(c) for c in [*points, *ends] if lower <= c <= upper})
     out = []
-    floor = np.log(scale) - REACH
+    reach = max(REACH, spread + 60)
+    floor = max(np.log(scale) - reach, -HIGHEST)
     for i, c in enumerate(places):
         left = lower if i == 0 else places[i - 1]
         right = upper if i == len(places) - 1 else places[i + 1]
@@ -155,7 +159,7 @@ def rays(lower: float, upper: float, points: list[float], scale: float) -> list[
             if length == 0:
                 continue
             endless = not np.isfinite(length)
-            stop = np.log(scale) + REACH if endless else np.log(length / 2 if inner else length)
+            stop = min(np.log(scale) + reach, HIGHEST) if endless else np.log(length / 2 if inner else length)
             out.append(Ray(c, sign, min(floor, stop - 50), float(stop), endless))
     return out
 

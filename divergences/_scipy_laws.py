@@ -99,8 +99,11 @@ def _continuous(P: Any, shapes: list[float], loc: float, scale: float, common: d
         common |= {"lower": loc + scale * a, "upper": loc + scale * b}
     log_density = _standardised(dist, raw, shapes, loc, scale, (a, b), common["name"])
     with np.errstate(all="ignore"):
-        low, mid, high = (float(dist.ppf(u, *shapes)) for u in (0.25, 0.5, 0.75))
-    spread = scale * max(0.5 * (high - low), 1e-12 * abs(mid), 1e-290)
+        try:
+            low, mid, high = (float(dist.ppf(u, *shapes)) for u in (0.25, 0.5, 0.75))
+        except RuntimeError:  # scipy's search for a root of a home-made cdf
+            low = mid = high = math.nan
+    spread = scale * max(0.5 * (high - low), 1e-12 * abs(mid), 1e-290) if mid == mid else math.nan
     center = loc + scale * mid
     if not (math.isfinite(spread) and a < mid < b):
         center, spread = guess_center(log_density, common["lower"], common["upper"])

@@ -267,7 +267,7 @@ def _end_heights(pair: _Pair, outer: _Blocks) -> tuple[list[np.ndarray], bool]:
 
 def _ending(k: np.ndarray, height: np.ndarray) -> tuple[str, float, float]:
     """Verdict on a sum of terms exp(height)/k, what lies beyond the last k, and the error of that."""
-    if len(k) < 200 or height[-1] == -np.inf:
+    if len(k) < 200 or height[-1] < -600:
         return "finite", 0.0, 0.0
     slopes = []
     for a, b in ((-129, -65), (-65, -1)):

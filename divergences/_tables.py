@@ -228,7 +228,7 @@ def moment_diverges(law: Law, order: float) -> str:
     for sign, end, known in ((-1.0, law.lower, law.known_lower), (1.0, law.upper, law.known_upper)):
         if math.isfinite(end):
             continue
-        v = math.log(law.scale) + np.arange(REACH - 20.5, REACH)
+        v = min(math.log(law.scale), 350.0) + np.arange(REACH - 20.5, REACH)
         center = np.full(v.shape, law.centers[0])
         with np.errstate(all="ignore"):
             height = law.log_density(center, sign * np.exp(v)) + (order + 1) * v
