@@ -1,23 +1,36 @@
-"""Every Python example in the README runs and prints what it says."""
+"""Every Python example in the README and the docs runs and prints what it says."""
 
 from __future__ import annotations
 
 import doctest
 from pathlib import Path
 
+import pytest
 
-def test_readme_examples():
-    text = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+
+
+def _blocks(path: Path) -> list[str]:
+    blocks = [block.split("```", 1)[0] for block in path.read_text().split("```python\n")[1:]]
+    return [block for block in blocks if ">>>" in block]
+
+
+PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if _blocks(path)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_examples_print_what_they_say(path):
     parser = doctest.DocTestParser()
-    blocks = [block.split("```", 1)[0] for block in text.split("```python\n")[1:]]
-    blocks = [block for block in blocks if ">>>" in block]
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
     runner = doctest.DocTestRunner(optionflags=flags)
     names: dict[str, object] = {}
-    assert blocks
-    for k, block in enumerate(blocks):
-        test = parser.get_doctest(block, names, f"README block {k}", "README.md", 0)
+    for k, block in enumerate(_blocks(path)):
+        test = parser.get_doctest(block, names, f"{path.name} block {k}", path.name, 0)
         runner.run(test, clear_globs=False)
         names = test.globs
     assert runner.failures == 0
     assert runner.tries > 5
+
+
+def test_the_pages_with_examples_are_found():
+    assert {"README.md", "which-call.md"} <= {path.name for path in PAGES}
