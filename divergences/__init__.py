@@ -19,6 +19,7 @@ from divergences._laws import Density
 from divergences._many import jensen_shannon
 from divergences._mixtures import GaussianMixture
 from divergences._orders import alpha, chi2, renyi
+from divergences._pairwise import pairwise
 from divergences._samples import energy, mmd
 from divergences._wasserstein import wasserstein
 
@@ -41,6 +42,7 @@ __all__ = [
     "js_distance",
     "kl",
     "mmd",
+    "pairwise",
     "register",
     "renyi",
     "squared_hellinger",
