@@ -11,8 +11,8 @@ from transport._gradient import Gradient
 from transport._grid import Grid
 from transport._many import Solutions, solve_many
 from transport._max_sliced import MaxSliced, max_sliced_wasserstein
-from transport._pairwise.matrix import Pairwise, pairwise
-from transport._pairwise.nearest import Neighbours
+from transport._pairwise.matrix import pairwise
+from transport._pairwise.result import Neighbours, Pairwise
 from transport._points import PointCloud
 from transport._projection import Labels
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete

@@ -6,16 +6,18 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from transport._certificate import completed, intervals
-from transport._packed import Batch, Inputs
 from transport._problem import Problem
 from transport._solution import Arcs, Solution, Status
 from transport._solve import as_problem, solve
 from transport.internal import CtrlC, check_positive
+
+if TYPE_CHECKING:
+    from transport._packed import Batch, Inputs
 
 _STATS = {"method": "matrix", "reason": "one of many small problems", "rounds": 1, "stalls": 0}
 
@@ -143,6 +145,8 @@ def solve_many(
     array([[0.5 , 0.25],
            [0.  , 0.25]])
     """
+    from transport._packed import Batch, Inputs
+
     start = time.perf_counter()
     tol = check_positive(tol, "tol")
     inputs = Inputs.of(costs, a, b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, TypeAlias
 
 Job: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -91,6 +91,8 @@ class _Pools:
         """A new pool of the same kind if this one is broken and its kind is known; else the same."""
         if not getattr(self.executor, "_broken", False) and not _flagged(self.executor):
             return
+        from concurrent.futures import ProcessPoolExecutor  # here: it imports multiprocessing
+
         if type(self.executor) is ProcessPoolExecutor:
             context = getattr(self.executor, "_mp_context", None)
             self.executor = ProcessPoolExecutor(self.workers, mp_context=context)

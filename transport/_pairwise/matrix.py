@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transport._pairwise.measures import Ground, Pack, is_within_range, pack
-from transport._pairwise.nearest import nearest_neighbours
-from transport._pairwise.plan import Plan
-from transport._pairwise.store import FORMAT, FileTable, Table, require_room
-from transport._pairwise.tasks import Work
+from transport._pairwise.result import Pairwise
 from transport._solver.base import Progress
 from transport.internal import CtrlC, check_count, check_exponent
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Pairwise:
-    """All distances, and the interval that is proved for each.
-
-    Attributes
-    ----------
-    matrix : ndarray, shape (k, l)
-        Distances; symmetric, with a zero diagonal, if there was one set of measures. nan for the pairs in
-        ``failures`` and for no other. With ``out=`` a view of the file.
-    lower, upper : ndarray, shape (k, l)
-        ``lower <= true distance <= upper``; -inf and inf where nothing is proved (failures, functions).
-    failures : mapping
-        (i, j) -> why this pair has no distance; a measure that is none is named with its index. i < j if
-        there was one set.
-    elapsed : float
-        Seconds of this call.
-    stats : mapping
-        ``pairs``, ``computed`` (the others came from the journal), ``tiles``, ``tile_side``.
-    """
-
-    matrix: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    failures: Mapping[tuple[int, int], str]
-    elapsed: float
-    symmetric: bool
-    stats: Mapping[str, Any] = field(default_factory=dict)
-
-    def condensed(self, which: str = "matrix") -> np.ndarray:
-        """The upper triangle row by row, shape (k (k - 1) / 2,), as `scipy.spatial.distance` has it.
-
-        ``which``: "matrix", "lower" or "upper". Raises ValueError if there were two sets of measures.
-        """
-        if not self.symmetric:
-            raise ValueError("condensed() is for one set of measures; this matrix is rectangular")
-        array: np.ndarray = getattr(self, which)
-        flat: np.ndarray = array[np.triu_indices(len(array), 1)]
-        return flat
-
-    def __repr__(self) -> str:
-        k, m = self.matrix.shape
-        lost = f", {len(self.failures)} failures" if self.failures else ""
-        return (
-            f"Pairwise({k} x {m}, {self.stats.get('computed', 0)} pairs computed{lost}, {self.elapsed:.3g} s)"
-        )
+if TYPE_CHECKING:
+    from transport._pairwise.measures import Ground, Pack
+    from transport._pairwise.tasks import Work
 
 
 @CtrlC()
@@ -146,6 +97,8 @@ def pairwise(
            [5.      , 0.      , 5.      ],
            [7.071068, 5.      , 0.      ]])
     """
+    from transport._pairwise.measures import Ground, pack
+
     start = time.perf_counter()
     p = check_exponent(p)
     ground = Ground.of(cost, p)
@@ -157,9 +110,14 @@ def pairwise(
     if nearest is not None:
         if out is not None:
             raise ValueError("out= is for the matrix; with nearest=k save the Neighbours' arrays instead")
+        from transport._pairwise.nearest import nearest_neighbours
+
         k = check_count(nearest, "nearest")
         sets = (left, right, bad_left, bad_right)
         return nearest_neighbours(work, sets, k, others is None, executor, callback, start)
+    from transport._pairwise.plan import Plan
+    from transport._pairwise.store import FileTable, Table, require_room
+
     plan = Plan(work, left, right, others is None, tile)
     path = None if out is None else _checked(out)
     require_room(plan.shape, path)
@@ -191,6 +149,9 @@ def _checked(out: str | Path) -> Path:
 def _work(
     distance: str | Callable[[Any, Any], Any], p: float, ground: Ground, solver: Any, left: Pack, right: Pack
 ) -> Work:
+    from transport._pairwise.measures import is_within_range
+    from transport._pairwise.tasks import Work
+
     if callable(distance):
         return Work(p, ground, function=distance)
     if distance != "wasserstein":
@@ -221,7 +182,10 @@ def _named(distance: str, p: float) -> Callable[[Any, Any], Any]:
 
 def _key(work: Work, left: Pack, right: Pack, symmetric: bool, *bad: dict[int, str]) -> str:
     """A hash of everything the numbers depend on."""
+    import hashlib
     from importlib.metadata import PackageNotFoundError, version
+
+    from transport._pairwise.store import FORMAT
 
     try:
         release = version("kantorovich")

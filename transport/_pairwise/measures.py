@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Sequence
@@ -69,6 +68,8 @@ class Pack:
 
     def digest(self) -> str:
         """A hash of everything in it."""
+        import hashlib
+
         sha = hashlib.sha256()
         for part in (self.atoms, self.masses, self.offsets):
             sha.update(str((part.shape, part.dtype.str)).encode())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from transport._pairwise.bounds import has_bounds, lower_bounds
 from transport._pairwise.engine import outcomes
 from transport._pairwise.measures import Pack
+from transport._pairwise.result import Neighbours
 from transport._pairwise.tasks import Work, alone
 from transport._solver.base import Progress
 from transport._solver.memory import require
@@ -21,64 +21,6 @@ LANDMARKS = 8
 _MOST = 8  # candidates of a measure in a round
 _JOB = 512  # pairs sent to a worker at once
 _ROWS = 1 << 22  # entries looked at together
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Neighbours:
-    """The k nearest of each measure.
-
-    Attributes
-    ----------
-    indices : ndarray of int, shape (n, k)
-        Of the others, nearest first; of equal distances the smaller index. -1 for a measure that is none, or
-        where its failures leave fewer than k.
-    distances, lower, upper : ndarray, shape (n, k)
-        ``lower <= true distance <= upper``; inf where the index is -1.
-    failures : mapping
-        As `Pairwise.failures`, of the pairs that were looked at.
-    pairs, computed : int
-        All pairs, and those whose distance was computed.
-    elapsed : float
-        Seconds.
-    """
-
-    indices: np.ndarray
-    distances: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    failures: Mapping[tuple[int, int], str]
-    pairs: int
-    computed: int
-    elapsed: float
-    n_others: int
-    symmetric: bool
-
-    @property
-    def pruned(self) -> float:
-        """Share of the pairs that bounds ruled out, in [0, 1]."""
-        return 1.0 - self.computed / self.pairs if self.pairs else 0.0
-
-    def graph(self, *, own: bool = True) -> Any:
-        """The distances as a sparse CSR array (n, others), rows in order of distance.
-
-        What scikit-learn takes for ``metric="precomputed"``. ``own``: with each measure itself at distance 0
-        in front, if there was one set, as scikit-learn expects of training data.
-        """
-        from scipy.sparse import csr_array
-
-        rows, distances = self.indices, self.distances
-        if own and self.symmetric:
-            rows = np.concatenate([np.arange(len(rows))[:, None], rows], axis=1)
-            distances = np.concatenate([np.zeros((len(rows), 1)), distances], axis=1)
-        known = rows >= 0
-        starts = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
-        return csr_array((distances[known], rows[known], starts), shape=(len(rows), self.n_others))
-
-    def __repr__(self) -> str:
-        n, k = self.indices.shape
-        lost = f", {len(self.failures)} failures" if self.failures else ""
-        share = f"{self.pruned:.1%} of {self.pairs} pairs pruned"
-        return f"Neighbours({n} x {k}, {share}{lost}, {self.elapsed:.3g} s)"
 
 
 class _Search:
