@@ -1,5 +1,10 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
+from transport._barycenters.fixed import barycenter
+from transport._barycenters.free import free_barycenter
+from transport._barycenters.gaussian import GaussianBarycenter, gaussian_barycenter
+from transport._barycenters.line import LineBarycenter, barycenter_1d
+from transport._barycenters.result import Barycenter
 from transport._callable import FunctionCost
 from transport._circle import Circle
 from transport._colour import palette, transfer_colours
@@ -28,6 +33,7 @@ from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, DuplicateEntriesWarning, InfeasibleError
 
 __all__ = [
+    "Barycenter",
     "Bound",
     "Circle",
     "ConvergenceError",
@@ -38,11 +44,13 @@ __all__ = [
     "ExactCertificate",
     "FittedCritic",
     "FunctionCost",
+    "GaussianBarycenter",
     "Gradient",
     "Grid",
     "InfConvolution",
     "InfeasibleError",
     "Labels",
+    "LineBarycenter",
     "MaxSliced",
     "Neighbours",
     "Pairwise",
@@ -58,11 +66,15 @@ __all__ = [
     "Solver",
     "Status",
     "TreeMetric",
+    "barycenter",
+    "barycenter_1d",
     "bures_wasserstein",
     "certify_critic",
     "coupling_bound",
     "critic",
     "estimate_sliced",
+    "free_barycenter",
+    "gaussian_barycenter",
     "max_sliced_wasserstein",
     "pairwise",
     "palette",
