@@ -111,3 +111,47 @@ def test_demo_draws_and_certifies(tmp_path):
     for word in ("KL(P||Q)", "certified in", "Try next"):
         assert word in done.stdout
     assert (tmp_path / "out" / "digits.png").stat().st_size > 50_000
+
+
+def test_sliced_of_two_files(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 3))
+    np.save(tmp_path / "a.npy", x)
+    np.save(tmp_path / "b.npy", y + 1)
+    out = run(
+        "transport", "sliced", tmp_path / "a.npy", tmp_path / "b.npy", "--json", "--max", "--projections", 64
+    )
+    assert out.returncode == 0, out.stderr
+    facts = json.loads(out.stdout)
+    import transport as tp
+
+    assert facts["distance"] == tp.sliced_wasserstein(x, y + 1, n_projections=64)
+    assert 0 < facts["standard_error"] < facts["distance"] <= facts["max_sliced_at_least"]
+    out = run("transport", "sliced", tmp_path / "a.npy", tmp_path / "b.npy", "--projections", 0)
+    assert out.returncode == 2
+    assert out.stderr.count("\n") == 1
+
+
+def test_barycenter_of_images(tmp_path):
+    images = np.zeros((2, 5, 5))
+    images[0, 0, 0] = images[1, 4, 4] = 1.0
+    for name, image in zip("ab", images):
+        np.save(tmp_path / f"{name}.npy", image)
+    out = run(
+        "transport",
+        "barycenter",
+        tmp_path / "a.npy",
+        tmp_path / "b.npy",
+        "--out",
+        tmp_path / "c.png",
+        "--json",
+    )
+    assert out.returncode == 0, out.stderr
+    facts = json.loads(out.stdout)
+    assert facts["lower"] <= 8.0 <= facts["upper"]
+    from PIL import Image
+
+    with Image.open(tmp_path / "c.png") as picture:
+        assert np.argmax(np.asarray(picture)) == 12
+    out = run("transport", "barycenter", tmp_path / "a.npy", "--shares", 1, 2)
+    assert out.returncode == 2
+    assert out.stderr.count("\n") == 1

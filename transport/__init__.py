@@ -14,6 +14,7 @@ from transport._exact_certificate import ExactCertificate
 from transport._gaussian import bures_wasserstein
 from transport._gradient import Gradient
 from transport._grid import Grid
+from transport._gromov import GromovWasserstein, gromov_wasserstein
 from transport._many import Solutions, solve_many
 from transport._max_sliced import MaxSliced, max_sliced_wasserstein
 from transport._pairwise.matrix import pairwise
@@ -47,6 +48,7 @@ __all__ = [
     "GaussianBarycenter",
     "Gradient",
     "Grid",
+    "GromovWasserstein",
     "InfConvolution",
     "InfeasibleError",
     "Labels",
@@ -75,6 +77,7 @@ __all__ = [
     "estimate_sliced",
     "free_barycenter",
     "gaussian_barycenter",
+    "gromov_wasserstein",
     "max_sliced_wasserstein",
     "pairwise",
     "palette",

@@ -16,6 +16,8 @@ _EXAMPLES = """examples:
   python -m transport a.npy b.npy --plan plan.npz --plot plan.png
   python -m transport colours photo.jpg style.jpg --out after.png
   python -m transport critic a.npy b.npy --plot critic.png
+  python -m transport sliced a.npy b.npy           mean over projections, with its standard error
+  python -m transport barycenter a.png b.png c.png --out mean.png
   python -m transport doctor                      which kernels are compiled, for what, and what is left
 """
 
@@ -58,6 +60,14 @@ def main(argv: Sequence[str]) -> int:
         from transport._colour import main as colour_main
 
         return colour_main(list(argv[1:]))
+    if argv and argv[0] == "sliced":
+        from transport._more_cli import sliced_main
+
+        return sliced_main(argv[1:])
+    if argv and argv[0] == "barycenter":
+        from transport._more_cli import barycenter_main
+
+        return barycenter_main(argv[1:])
     args = _parser().parse_args(argv)
     import transport as tp
     from transport.internal import check_exponent
