@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("kantorovich needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(BUILD)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(BUILD) editables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 	    --editable '.[test,cli,plot]'
 	touch $@
@@ -43,6 +43,10 @@ signatures: $(STAMP)
 gpu-check: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gpu-check]' || \
 	    echo "gpu-check: the CUDA wheels cannot be had here; their tests will skip"
+
+# Python 3.11 and 3.13, oldest and newest dependencies, OpenBLAS's kernels: hours (.ci/matrix says more).
+matrix:
+	.ci/matrix
 
 # Slow searches: the deep hypothesis profile, mutants, large problems.
 deep: $(STAMP)

@@ -100,7 +100,7 @@ def test_import_is_light():
         best = min(best, ratio)
     loaded = set(modules)
     assert not loaded & {"numba", "cupy", "matplotlib", "scipy.stats", "rich", "torch", "hypothesis", "ot"}
-    assert best < 1.2  # of NumPy's and SciPy's own import, in the same process: the machine may be busy
+    assert best < 2  # of NumPy's and SciPy's own import, in the same process: the machine may be busy
 
 
 def test_the_project_stands_alone():

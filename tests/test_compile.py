@@ -216,18 +216,18 @@ except KeyboardInterrupt as error:
 
 def _slow(project: Project) -> None:
     lines = ["import numpy as np", "from transport.internal import compiled"]
-    for k in range(8):
+    for k in range(4):
         lines += ["@compiled", f"def f{k}(x):", "    s = 0.0", f"    y = np.sort(x * {k}.5)"]
         lines += [f"    for i in range(x.size): s += np.sin(y[i] + {j}) * np.exp(x[i])" for j in range(6)]
         lines += [f"    return s + {'0' if k == 0 else f'f{k - 1}(y)'}"]
-    lines += ["slow = f7"]
+    lines += ["slow = f3"]
     (project.folder / "transport" / "_kernels" / "slow.py").write_text("\n".join(lines))
 
 
 def test_ctrl_c_while_compiling(project):
     _slow(project)
     rng = np.random.default_rng(0)
-    for _ in range(30 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 3):
+    for _ in range(30 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 2):
         process = project.start(SLOW)
         assert process.stdout.readline() == "compiling\n", process.stderr.read()
         time.sleep(2 * rng.random())

@@ -139,10 +139,10 @@ def test_every_likelihood_learns_and_samples_in_its_range(likelihood):
         gen.MLP(2, 32, out),
         likelihood,
         levels=4 if likelihood == "categorical" else 0,
-        optimizer=gen.Adam(2e-2 if likelihood == "gaussian" else 5e-3),
+        optimizer=gen.Adam(5e-3),
     )
     steps = 1500 if likelihood == "gaussian" else 400
-    run = gen.fit(model, x, steps=steps, batch_size=100, eval_every=steps, eval_size=100)
+    run = gen.fit(model, x, steps=steps, batch_size=100, eval_every=steps // 20, eval_size=1000)
     made = run.sample(400)
     assert made.shape == (400, 4)
     if likelihood == "categorical":
@@ -155,7 +155,9 @@ def test_every_likelihood_learns_and_samples_in_its_range(likelihood):
     assert 0.25 < spread.mean() < 0.75
     # The truth is log 2 of information (and four coordinates of noise); a continuous prior loses a little.
     best = np.log(0.5) + (4 * (-0.5 * np.log(2 * np.pi * 0.01) - 0.5) if likelihood == "gaussian" else 0)
-    assert best - 2.0 < run.history[-1]["held_out_elbo"] < best + 0.3
+    # The median of the last evaluations, on all that is held out: a single one swings with the last batches.
+    last = [record["held_out_elbo"] for record in run.history if "held_out_elbo" in record][-5:]
+    assert best - 2.0 < np.median(last) < best + 0.3
 
 
 @pytest.mark.parametrize(
