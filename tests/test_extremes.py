@@ -43,7 +43,7 @@ def test_without_polish_the_digits_are_lost(monkeypatch):
     monkeypatch.setattr(columns, "LOUD", math.inf)
     cloud, w = heavy_tails(700), dominant(700)
     sol = tp.solve(cloud, w, w, solver=tp.Exact("points"), throw=False)
-    assert sol.gap > 1e-12 * sol.value
+    assert sol.gap > 1.2e-13 * sol.value  # even with potentials fitted to the plan
 
 
 def far_source(n: int, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

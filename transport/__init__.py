@@ -6,6 +6,7 @@ from transport._barycenters.gaussian import GaussianBarycenter, gaussian_barycen
 from transport._barycenters.line import LineBarycenter, barycenter_1d
 from transport._barycenters.result import Barycenter
 from transport._callable import FunctionCost
+from transport._certify import certify
 from transport._circle import Circle
 from transport._colour import palette, transfer_colours
 from transport._critic import Bound, Critic, FittedCritic, InfConvolution, certify_critic, coupling_bound
@@ -71,6 +72,7 @@ __all__ = [
     "barycenter",
     "barycenter_1d",
     "bures_wasserstein",
+    "certify",
     "certify_critic",
     "coupling_bound",
     "critic",

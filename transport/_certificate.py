@@ -1,35 +1,53 @@
 """The certificate: lower <= true optimum <= upper, recomputed from a plan and potentials, whoever made them.
 
 Dual side: for any f, the c-transform g_j = min_i C_ij - f_i is feasible, so <a, f> + <b, g> is a lower bound.
-Primal side: any plan with the right marginals costs at least the optimum; a plan that misses them is scaled
-down and completed (Altschuler, Weed, Rigollet 2017, Algorithm 2, with a sparse completion).
+Primal side: only a plan whose marginals are exactly right bounds from above. A plan right to rounding is
+changed by what its residuals ask for, along its own arcs (`_kernels.settle`); one that misses
+more is scaled down and completed first (Altschuler, Weed, Rigollet 2017, Algorithm 2, sparse). What the
+plan's arcs cannot settle is worth at most its mass times the largest cost there and back; where that is too
+much, `transport._completion` moves it in integers.
 With both in hand, upper - lower = sum P_ij (C_ij - f_i - g_j): a sum of terms >= 0, free of cancellation.
 
-Masses are compared to rounding: a plan whose marginals match a and b to 1e-13 of the total is taken as it
-is, and the interval widened by what the mismatch is worth at the potentials' prices. `certify_exactly`
-needs no such allowance.
+If the totals of a and b differ by rounding, b stands for its multiple with the total of a. If forbidden arcs
+part the problem into blocks whose totals differ by rounding, the same holds for every block.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from transport._cost import Matrix
+from transport._completion import Parted, complete
+from transport._cost import Cost, Matrix
 from transport._problem import Problem
 from transport._solver.base import Coupling
+from transport.internal import MagnitudeError
 
 _EPS = 2.0**-52
-_MASS_ROUNDING = 1e-13
-_MUCH = 1e-13  # of the plan's absolute costs: gaps that better potentials might close
 _SMALL = 1 << 18  # entries
+_LOOSE = 1e-11  # of the value: gaps worth other potentials, at a few hundred microseconds
+_FEW = 1 << 20  # entries
 _LOUD = 2.0**20  # times the mean potential: its rounding would move the others
 
-Sums: TypeAlias = tuple[float, float, float, float, float, float, float, float]
-"""What `_kernels.certificate.bounds` returns."""
+
+class Sums(NamedTuple):
+    """What `_kernels.certificate.bounds` returns; see there."""
+
+    value: float
+    gap: float
+    size: float
+    spread: float
+    slack: float
+    doubt: float
+    shift: float
+    unit: float
+    heap: float
+    off: float
+    error: float
+    left: float
 
 
 class Certificate(NamedTuple):
@@ -47,67 +65,171 @@ class Certificate(NamedTuple):
 
 
 def certify(problem: Problem, coupling: Coupling) -> Certificate:
-    """Make ``coupling`` feasible on both sides and bound the optimum. O(n m), or the cost's c-transform."""
-    from transport._kernels import certificate as k
+    """Make ``coupling`` feasible on both sides and bound the optimum. O(n m), or the cost's c-transform.
 
-    a, b = problem.a, problem.b
+    Raises MagnitudeError if the optimum is beyond float64, InfeasibleError if masses too small for the
+    solver turn out to have no way.
+    """
+    from transport._kernels.certificate import MASS_ROUNDING, MUCH
+
+    cost = problem.cost
     f, g, sums = _bounds(problem, coupling)
-    certificate = certificate_of(coupling._replace(f=f, g=g), sums, problem.cost.relative_error)
-    if certificate is not None:
-        return certificate
-    if sums[1] > _MUCH * sums[2] and (quieter := _yielding(problem, coupling)) is not None:
-        cost = problem.cost.entries(coupling.rows, coupling.cols)
-        again = k.bounds(cost, *quieter, coupling.rows, coupling.cols, coupling.mass, a, b)
-        if again[1] < sums[1]:
+    if sums.gap > MUCH * sums.size and (quieter := _yielding(problem, coupling)) is not None:
+        again = _sums(problem, coupling._replace(f=quieter[0], g=quieter[1]))
+        if again.gap < sums.gap:
             (f, g), sums = quieter, again
     coupling = coupling._replace(f=f, g=g)
-    if not sums[5] <= _MASS_ROUNDING:
+    if sums.gap > _LOOSE * abs(sums.value) and math.prod(problem.shape) <= _FEW:
+        coupling, sums = refitted(problem, coupling, sums)
+    if not sums.off <= MASS_ROUNDING:
         coupling = repair(problem, coupling)
-        cost = problem.cost.entries(coupling.rows, coupling.cols)
-        sums = k.bounds(cost, f, g, coupling.rows, coupling.cols, coupling.mass, a, b)
-    if not math.isfinite(sums[0]):  # the completion had to use a forbidden arc
-        lower = math.fsum(a * f) + math.fsum(b * g)
-        lower -= len(f) * _EPS * float(a @ np.abs(f) + b @ np.abs(g))
-        return Certificate(coupling, math.inf, lower, math.inf, sums[6], 0.0)
-    return _from_sums(coupling, sums, problem.cost.relative_error)
+        sums = _sums(problem, coupling)
+    if not math.isfinite(sums.value):  # the completion had to use a forbidden arc
+        return _without_plan(problem, coupling, sums)
+    if sums.left > 0 and sums.left * _reach(cost, sums) > MUCH * sums.size:
+        try:
+            whole = complete(problem, coupling)
+        except Parted:
+            return _from_sums(problem, coupling, sums._replace(left=0.0, doubt=sums.doubt + sums.slack))
+        if whole is not None:
+            return _from_whole(problem, *whole)
+    return _from_sums(problem, coupling, sums)
 
 
-def certificate_of(coupling: Coupling, sums: Sums, relative_error: float) -> Certificate | None:
-    """What ``sums`` prove, unless there is more to be had by a closer look."""
-    if sums[1] > _MUCH * sums[2] or not (sums[5] <= _MASS_ROUNDING and math.isfinite(sums[0])):
-        return None
-    return _from_sums(coupling, sums, relative_error)
+def refitted(problem: Problem, coupling: Coupling, sums: Sums | None = None) -> tuple[Coupling, Sums]:
+    """With feasible potentials fitted to the plan, where these prove more than ``sums``."""
+    from transport._fitting import fitted_potentials
+
+    raw = fitted_potentials(problem, coupling)
+    pairs = [feasible_potentials(problem, raw.f), _yielding(problem, raw)]
+    best = None if sums is None else (coupling, sums)
+    for pair in pairs:
+        if pair is not None:
+            other = coupling._replace(f=pair[0], g=pair[1])
+            again = _sums(problem, other)
+            if best is None or again.gap < best[1].gap:
+                best = other, again
+    assert best is not None
+    return best
 
 
-def _from_sums(coupling: Coupling, sums: Sums, relative_error: float) -> Certificate:
-    value, gap, size, spread, mass_slack, _, error, unit = sums
-    slack = _EPS * (abs(value) + gap) + 2.0**-90 * spread + relative_error * size + mass_slack
+def _reach(cost: Cost, sums: Sums) -> float:
+    """What one unit of mass that the plan's arcs cannot settle may cost, in ``sums.unit``.
+
+    It goes by an arc that is added and one that is removed, or, where arcs are forbidden, by an alternating
+    path (one exists if the problem is feasible).
+    """
+    arcs = 2 * min(cost.shape) + 1 if cost.has_forbidden else 2
+    return arcs * (cost.magnitude / sums.unit)
+
+
+def _from_sums(
+    problem: Problem, coupling: Coupling, sums: Sums, change: np.ndarray | None = None
+) -> Certificate:
+    from transport._kernels import certificate as k
+
+    cost = problem.cost
+    reach = _reach(cost, sums) if sums.left > 0 else 0.0
+    lower, upper, noise = k.interval(sums, cost.relative_error, reach)
+    if abs(sums.shift) > k.SHIFT * abs(sums.value):
+        coupling = coupling._replace(mass=_changed(problem, coupling, change))
+    value = _in_units(sums.value, sums, 0.0)
+    if not math.isfinite(value):
+        raise MagnitudeError(
+            "the optimum, masses times costs, is larger than any float64: divide a and b by their total, "
+            "or cost by its largest entry"
+        )
+    noise = _in_units(noise, sums, 0.0)
     return Certificate(
         coupling=coupling,
-        value=value * unit,
-        lower=(value - max(gap, 0.0) - slack) * unit,
-        upper=min((value + slack) * unit, sys.float_info.max),
-        marginal_error=error,
-        noise=16 * _EPS * spread * unit + 2.0**-1070,  # an optimum of 0 is known to a subnormal
+        value=value,
+        lower=_in_units(lower, sums, -math.inf),
+        upper=min(_in_units(upper, sums, math.inf), sys.float_info.max),
+        marginal_error=sums.error,
+        noise=(noise if noise < math.inf else 0.0) + 2.0**-1070,  # an optimum of 0 is known to a subnormal
     )
 
 
-def intervals(
-    sums: np.ndarray, *, tol: float, relative_error: float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(value, lower, upper, sound) for the sums of many problems, (k, 8); see `_from_sums`.
+def _changed(problem: Problem, coupling: Coupling, change: np.ndarray | None) -> np.ndarray:
+    """The plan's masses as `settle` leaves them."""
+    from transport._kernels.settle import settle
 
-    Not sound: the gap exceeds ``tol`` and the rounding of the data, or a closer look is worth while.
+    rows, cols, mass = coupling.rows, coupling.cols, coupling.mass
+    if change is None:
+        change = settle(rows, cols, mass, problem.cost.entries(rows, cols), problem.a, problem.b)[0]
+    return np.maximum(mass + change, 0.0)
+
+
+def intervals(
+    proofs: np.ndarray, *, tol: float, relative_error: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(value, lower, upper, sound) of many problems, from what `_kernels.certificate.prove` says, (k, 8).
+
+    Not sound: the gap exceeds ``tol`` and the rounding of the data.
     """
-    value, gap, size, spread, mass_slack, off, _, unit = sums.T
-    with np.errstate(all="ignore"):
-        slack = _EPS * (np.abs(value) + gap) + 2.0**-90 * spread + relative_error * size + mass_slack
-        lower = (value - np.maximum(gap, 0.0) - slack) * unit
-        upper = np.minimum((value + slack) * unit, sys.float_info.max)
-        noise = 16 * _EPS * spread * unit + 2.0**-1070
-        sound = (gap <= _MUCH * size) & (off <= _MASS_ROUNDING) & np.isfinite(value)
-        sound &= upper - lower <= np.maximum(tol * np.abs(upper), noise)
-    return value * unit, lower, upper, sound
+    value, lower, upper, noise, size = proofs.T[:5]
+    lower, upper = lower - relative_error * size, upper + relative_error * size
+    return value, lower, upper, upper - lower <= np.maximum(tol * np.abs(upper), noise)
+
+
+def _in_units(x: float, sums: Sums, towards: float) -> float:
+    """x times the units of cost and mass, rounded in the given direction where it leaves the normal range."""
+    if sums.unit == 1.0 and sums.heap == 1.0:
+        return x
+    exponent = math.frexp(sums.unit)[1] + math.frexp(sums.heap)[1] - 2
+    try:
+        scaled = math.ldexp(x, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, x)
+    if towards and x != 0 and abs(scaled) < sys.float_info.min and math.ldexp(scaled, -exponent) != x:
+        scaled = math.nextafter(scaled, towards)
+    return scaled
+
+
+def _without_plan(problem: Problem, coupling: Coupling, sums: Sums) -> Certificate:
+    """The lower bound alone: no plan without forbidden arcs is known."""
+    lower = lower_bound(problem, coupling.f, coupling.g)
+    return Certificate(coupling, math.inf, lower, math.inf, sums.error, 0.0)
+
+
+def lower_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:
+    """<a, f> + <b, g> of feasible potentials, rounded down; b stands for its multiple with the total of a."""
+    total = math.fsum(problem.a)
+    a, b = problem.a / total, problem.b / math.fsum(problem.b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lower = math.fsum(np.concatenate([a * f, b * g]))
+        lower -= 8 * _EPS * float(a @ np.abs(f) + b @ np.abs(g))
+    if not math.isfinite(lower):
+        return -math.inf
+    return lower if lower == 0 and not (f.any() or g.any()) else math.nextafter(lower * total, -math.inf)
+
+
+def _from_whole(problem: Problem, coupling: Coupling, low: np.ndarray) -> Certificate:
+    """The certificate of a plan whose masses, ``coupling.mass`` + ``low``, are right to 2^-105 each."""
+    from transport._kernels.certificate import worth
+    from transport._kernels.settle import residuals
+
+    f, g = feasible_potentials(problem, coupling.f)
+    rows, cols, mass = coupling.rows, coupling.cols, coupling.mass
+    cost = problem.cost.entries(rows, cols)
+    nothing = np.zeros(len(f)), np.zeros(len(g))
+    error, total = 2.0**-104 * mass, math.fsum(problem.b)
+    value, gap, size, spread, slack, doubt, shift, unit, heap = worth(
+        cost, f, g, rows, cols, mass, low, error, *nothing, total
+    )
+    off = np.concatenate(residuals(rows, cols, mass, problem.a, problem.b))
+    largest = float(np.abs(off).max())
+    sums = Sums(value, gap, size, spread, slack, doubt, shift, unit, heap, 0.0, largest, 0.0)
+    return _from_sums(problem, coupling._replace(f=f, g=g), sums, low)
+
+
+def _sums(problem: Problem, coupling: Coupling) -> Sums:
+    """What the plan and the feasible potentials of ``coupling`` prove."""
+    from transport._kernels import certificate as k
+
+    rows, cols, mass, f, g = coupling
+    cost = problem.cost.entries(rows, cols)
+    return Sums(*k.bounds(cost, f, g, rows, cols, mass, problem.a, problem.b))
 
 
 def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarray, Sums]:
@@ -125,10 +247,9 @@ def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarra
                 cost.values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
             )
             if sound:
-                return coupling.f, g, sums
+                return coupling.f, g, Sums(*sums)
         f, g = feasible_potentials(problem, coupling.f)
-    at = cost.entries(coupling.rows, coupling.cols)
-    return f, g, k.bounds(at, f, g, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b)
+    return f, g, _sums(problem, coupling._replace(f=f, g=g))
 
 
 def feasible_potentials(problem: Problem, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,21 +288,21 @@ def _yielding(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndar
     """
     f, g = coupling.f, coupling.g
     size = np.abs(f)
-    loud = np.flatnonzero(size > _LOUD * float(problem.a @ size) / float(problem.a.sum()))
+    loud = np.flatnonzero(size > _LOUD * float((problem.a / problem.a.sum()) @ size))
     if not (len(loud) and np.isfinite(f).all() and np.isfinite(g).all()):
         return None
     quiet = problem.a > 0
     quiet[loud] = False
     g = np.minimum(g, problem.cost.c_transform(np.where(quiet, f, -np.inf)))
     f, rest = f.copy(), np.flatnonzero(~quiet)
-    f[rest] = problem.cost.row_transform(g, rest)
+    f[rest] = problem.cost.row_transform(np.where(problem.b > 0, g, -np.inf), rest)
     f[f == np.inf] = 0.0
-    return f, g
+    return completed(problem, f, g) if problem.has_zero_mass else (f, g)
 
 
 def repair(problem: Problem, coupling: Coupling) -> Coupling:
     """The coupling scaled down to where it exceeds no mass, and completed by the north-west rule."""
-    from transport._kernels import certificate as k
+    from transport._kernels import settle as k
 
     a, b, m = problem.a, problem.b, problem.shape[1]
     rows, cols, mass = coupling.rows, coupling.cols, np.maximum(coupling.mass, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from transport.internal._metrics import METRICS as METRICS
 
 _SMALL = 1 << 16  # pairs below which a plain scan beats building a tree
 _SOME = 1 << 20  # likewise for a scan in vector registers, whose kernel has to be compiled first
+
+
+def _exp2(exponent: int, power: float) -> float:
+    """2 ** (exponent * power), right to 2 eps: the product is split before it is rounded."""
+    product = Fraction(exponent) * Fraction(power)
+    whole = round(product)
+    return math.ldexp(2.0 ** float(product - whole), whole)
 
 
 class PointCloud:
@@ -94,7 +102,7 @@ class PointCloud:
                     f"costs of about 2^{log2_factor:.0f} do not fit in float64; "
                     f"multiply x and y by 2.0**{-exponent} and scale the answer back"
                 )
-            self._factor, self._shift = 2.0**log2_factor, exponent
+            self._factor, self._shift = _exp2(exponent, self.power), exponent
         dim = self.x.shape[1]
         diameter = 2 * half_extent * (1.0 if self.metric == "chebyshev" else float(dim))
         self._base_magnitude = diameter**self.power
@@ -108,7 +116,7 @@ class PointCloud:
         if self._base_magnitude == 0 or 2.0**-400 < self._base_magnitude < 2.0**400:
             return 0, self._factor
         shift = math.frexp(self._half_extent)[1]
-        return shift, 2.0 ** (shift * self.power) * self._factor
+        return shift, _exp2(shift, self.power) * self._factor
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -127,8 +135,9 @@ class PointCloud:
 
     @property
     def relative_error(self) -> float:
-        """Rounding of differences, sum, root and power: (d + 4) * (1 + power) * eps."""
-        return (self.dim + 4.0) * (1.0 + self.power) * 2.0**-52
+        """Rounding of differences, sum, root, power: (d + 4) * (1 + power) * eps; of the unit: 4 eps."""
+        unit = 0.0 if self._factor == 1.0 or self.power == round(self.power) else 4.0
+        return ((self.dim + 4.0) * (1.0 + self.power) + unit) * 2.0**-52
 
     @property
     def is_one_dimensional(self) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from transport._critic import Bound
+from transport._laguerre import continued, inner_potential, newton
 from transport._samplers import as_sampler
 from transport.internal import (
     Array,
@@ -170,83 +170,61 @@ def _assign(x: np.ndarray, y: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _line(P: PixelDensity, y: np.ndarray, b: np.ndarray) -> SemiDiscrete:
-    """Monotone rearrangement: cells are the intervals between quantiles of P."""
+    """Monotone rearrangement: a plan of pieces (atom, part of a pixel), and the potential of its cuts.
+
+    The upper bound is the cost of the plan, the lower one the semi-dual at the potential.
+    """
     order = np.argsort(y[:, 0], kind="stable")
     z, w = y[order, 0], b[order]
     edges = P.box[0, 0] + P.widths[0] * np.arange(P.masses.size + 1)
-    rise = np.concatenate([[0.0], np.cumsum(P.masses)])
-    rise /= rise[-1]
-    levels = np.concatenate([[0.0], np.cumsum(w)])
-    levels /= levels[-1]
-    keep = np.concatenate([np.diff(rise) > 0, [True]])  # empty pixels hold no quantile
-    cuts = np.interp(levels[1:-1], rise[keep], edges[keep])
-    points = np.unique(np.concatenate([edges, cuts]))
-    density = P.masses / P.widths[0]
+    full = np.flatnonzero(P.masses > 0)
+    rise, levels = _levels(P.masses[full]), _levels(w)
+    at = np.unique(np.concatenate([rise, levels]))
+    share, middle = np.diff(at), 0.5 * (at[1:] + at[:-1])
+    pixel = np.clip(np.searchsorted(rise, middle) - 1, 0, len(full) - 1)
+    atom = np.clip(np.searchsorted(levels, middle) - 1, 0, len(z) - 1)
+    left = edges[full[pixel]]
+    inside = [np.clip((v - rise[pixel]) / np.diff(rise)[pixel], 0, 1) for v in (at[:-1], at[1:])]
+    before, after = (left + P.widths[0] * u - z[atom] for u in inside)
+    value = _second_moment(before, after, share)
+    last = np.searchsorted(at, levels[1:-1]) - 1  # the piece that ends where an atom's share does
+    cuts = (left + P.widths[0] * inside[1])[last]
+    g = np.concatenate([[0.0], np.cumsum((cuts - z[1:]) ** 2 - (cuts - z[:-1]) ** 2)])
+    masses, cost = _cells_on_line(P, edges, z, cuts)
+    dual = cost + math.fsum(g * (w / math.fsum(w) - masses))
+    reach = float(np.max(np.abs(edges[[0, -1]][:, None] - z)) ** 2)
+    rounding = 64 * _EPS + 8 * (len(at) + len(edges)) * float(np.finfo(np.longdouble).eps)
+    slack = rounding * (value + reach + float(np.abs(g).max()))
+    potential, out = np.empty(len(z)), np.empty(len(z))
+    potential[order], out[order] = g, masses
+    return SemiDiscrete(value, max(0.0, dual - slack), value + slack, potential, out, 0, y)
+
+
+def _levels(masses: np.ndarray) -> np.ndarray:
+    """0 and the cumulative masses, as parts of their total."""
+    sums = np.concatenate([[0.0], np.cumsum(masses.astype(np.longdouble))])
+    return np.asarray(sums / sums[-1], float)
+
+
+def _second_moment(d0: np.ndarray, d1: np.ndarray, mass: np.ndarray) -> float:
+    """The sum of ``mass`` times the mean of d^2 between d0 and d1."""
+    return math.fsum(mass * (d0 * d0 + d0 * d1 + d1 * d1) / 3)
+
+
+def _cells_on_line(
+    P: PixelDensity, edges: np.ndarray, z: np.ndarray, cuts: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """P-masses of the intervals between cuts, and their cost to the atoms z."""
+    points = np.unique(np.clip(np.concatenate([edges, cuts]), edges[0], edges[-1]))
     middle = 0.5 * (points[1:] + points[:-1])
-    rho = density[np.clip(((middle - edges[0]) / P.widths[0]).astype(int), 0, density.size - 1)]
+    pixel = np.clip(np.searchsorted(edges, middle) - 1, 0, P.masses.size - 1)
     owner = np.searchsorted(cuts, middle)
-    d0, d1 = points[:-1] - z[owner], points[1:] - z[owner]
-    length = np.diff(points)
-    value = math.fsum(rho * length * (d0 * d0 + d0 * d1 + d1 * d1) / 3)
-    masses = np.bincount(owner, rho * length, minlength=len(z))
-    step = (cuts - z[1:]) ** 2 - (cuts - z[:-1]) ** 2
-    g = np.empty(len(z))
-    g[order] = np.concatenate([[0.0], np.cumsum(step)])
-    out = np.empty(len(z))
-    out[order] = masses
-    slack = 64 * _EPS * (value + float(np.max(np.abs(edges[[0, -1]][:, None] - z)) ** 2))
-    return SemiDiscrete(value, max(0.0, value - slack), value + slack, g, out, 0, y)
+    mass = np.diff(points) / P.widths[0] * P.masses[pixel]
+    cost = _second_moment(points[:-1] - z[owner], points[1:] - z[owner], mass)
+    return np.bincount(owner, mass, minlength=len(z)), cost
 
 
 # ---------------------------------------------------------------- in the plane
-
-
-def _neighbours(y: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs whose cells may touch, as CSR: edges of the regular triangulation (lifted atoms' lower hull)."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    n = len(y)
-    if n > 12:
-        center = y.mean(axis=0)
-        z = y - center
-        height = np.sum(z * z, axis=1) - g
-        try:
-            hull = ConvexHull(np.column_stack([z, height - height.mean()]))
-        except QhullError:  # atoms on a line or a circle: every pair is asked
-            hull = None
-        if hull is not None:
-            faces = hull.simplices[hull.equations[:, 2] < 1e-12]
-            i = faces[:, [0, 1, 2, 1, 2, 0]].ravel()
-            j = faces[:, [1, 2, 0, 0, 1, 2]].ravel()
-            pairs = sparse.coo_matrix((np.ones(len(i)), (i, j)), shape=(n, n)).tocsr()
-            inside = np.diff(pairs.indptr) == 0
-            if inside.any():  # hidden atoms have empty cells: cutting by all vertices shows it
-                seen = np.flatnonzero(~inside)
-                rows = np.repeat(np.flatnonzero(inside), len(seen))
-                extra = sparse.coo_matrix(
-                    (np.ones(len(rows)), (rows, np.tile(seen, inside.sum()))), shape=(n, n)
-                )
-                pairs = (pairs + extra).tocsr()
-            pairs.sort_indices()
-            return pairs.indptr.astype(np.int64), pairs.indices.astype(np.int64)
-    others = np.array([[k for k in range(n) if k != j] for j in range(n)], dtype=np.int64).reshape(-1)
-    return np.arange(n + 1, dtype=np.int64) * (n - 1), others
-
-
-def _cells(
-    P: PixelDensity, y: np.ndarray, g: np.ndarray, rho: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Masses, costs, and the Laplacian of facet masses (minus the Hessian)."""
-    from transport._kernels.laguerre import cells
-
-    indptr, index = _neighbours(y, g)
-    mass, cost, facet = np.empty(len(g)), np.empty(len(g)), np.empty(len(index))
-    bad = cells(y, g, indptr, index, rho, P.box[0, 0], P.box[1, 0], *P.widths, mass, cost, facet)
-    if bad >= 0:
-        raise ConvergenceError(f"the cell of atom {bad} has more than 500 edges; perturb the atoms slightly")
-    off = sparse.csr_matrix((facet, index, indptr), shape=(len(g), len(g)))
-    off = 0.5 * (off + off.T)
-    return mass, cost, sparse.diags(np.asarray(off.sum(axis=1)).ravel()) - off
 
 
 def _plane(P: PixelDensity, y: np.ndarray, b: np.ndarray, tol: float, max_iter: int) -> SemiDiscrete:
@@ -256,22 +234,19 @@ def _plane(P: PixelDensity, y: np.ndarray, b: np.ndarray, tol: float, max_iter: 
     z = (y - center) / unit
     full = Q.masses / np.prod(Q.widths)
     flat = np.full_like(full, 1 / np.prod(Q.box[:, 1] - Q.box[:, 0]))
-    g = _start(Q, z)
+    g = inner_potential(Q, z)
     steps = 0
-    # Newton needs every cell to have mass. Where pixels are empty, begin with a share of the uniform density
-    # and withdraw it in stages until the cells of the true density have mass too.
-    share = 1.0 if full.min() < 1e-3 * full.max() else 0.0
-    while share > 0:
-        rho = (1 - share) * full + share * flat
-        g, _, _, used = _newton(Q, z, b, g, rho, 1e-3 * float(b.min()), max_iter)
-        steps += used
-        share = 0.0 if share < 1e-9 or _cells(Q, z, g, full)[0].min() > 0 else share / 4
-    g, mass, cost, used = _newton(Q, z, b, g, full, tol / 4, max_iter)
+    if full.min() < 1e-3 * full.max():
+        g, steps = continued(Q, z, b, g, (full, flat), max_iter)
+    g, mass, cost, used = newton(Q, z, b, g, full, tol / 4, max_iter)
     steps += used
     gap = float(np.abs(mass - b).max())
     dual = float(cost.sum() + g @ (b - mass))
     reach = 2.0 + float(np.max(np.sum(z * z, axis=1))) * 2  # >= |x - y|² on the box
     slack = 64 * _EPS * (float(cost.sum()) + float(np.abs(g) @ b) + reach)
+    slack += abs(float(mass.sum()) - 1.0) * (
+        reach + float(np.abs(g).max())
+    )  # cells that overlap or leave gaps
     lower, upper = dual - slack, float(cost.sum()) + 0.5 * float(np.abs(mass - b).sum()) * reach + slack
     found = SemiDiscrete(
         dual * unit**2, max(0.0, lower) * unit**2, upper * unit**2, g * unit**2, mass, steps, y
@@ -282,47 +257,6 @@ def _plane(P: PixelDensity, y: np.ndarray, b: np.ndarray, tol: float, max_iter: 
             f"[{found.lower_bound:.12g}, {found.upper_bound:.12g}]. Raise tol or max_iter"
         )
     return found
-
-
-def _start(P: PixelDensity, z: np.ndarray) -> np.ndarray:
-    """Potentials whose cells are the Voronoi cells of the atoms shrunk into the box: none is empty."""
-    half = 0.5 * (P.box[:, 1] - P.box[:, 0])
-    middle = 0.5 * (z.max(axis=0) + z.min(axis=0))
-    spread = float(np.max(np.abs(z - middle) / half))
-    s = min(1.0, 0.9 / max(spread, 1e-300))
-    inside = s == 1.0 and bool(np.all(np.abs(z) <= half))
-    w = z if inside else s * (z - middle)
-    return np.zeros(len(z)) if inside else np.sum(z * z, axis=1) - np.sum(w * w, axis=1) / s
-
-
-def _newton(
-    P: PixelDensity, z: np.ndarray, b: np.ndarray, g: np.ndarray, rho: np.ndarray, goal: float, max_iter: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Damped Newton: halve the step until no cell is empty and the residual falls (KMT 2019, Alg. 1)."""
-    from scipy.sparse.linalg import spsolve
-
-    mass, cost, laplacian = _cells(P, z, g, rho)
-    floor = 0.5 * min(float(b.min()), float(mass.min()))
-    for k in range(max_iter):
-        residual = b - mass
-        size = float(np.linalg.norm(residual))
-        if float(np.abs(residual).max()) <= goal or len(b) == 1:
-            return g, mass, cost, k
-        step = np.zeros(len(g))
-        # Cells that touch only across empty pixels share no facet mass: a trace of the identity joins them.
-        ridge = 1e-13 * float(laplacian.diagonal().max()) * sparse.identity(len(g) - 1)
-        step[1:] = spsolve(sparse.csc_matrix(laplacian)[1:, 1:] + ridge, residual[1:])
-        t = 1.0
-        while True:
-            new = _cells(P, z, g + t * step, rho)
-            if new[0].min() >= floor and np.linalg.norm(b - new[0]) <= (1 - t / 2) * size:
-                break
-            t /= 2
-            if t < 1e-8:
-                return g, mass, cost, k
-        g = g + t * step
-        mass, cost, laplacian = new
-    return g, mass, cost, max_iter
 
 
 # ---------------------------------------------------------------- anywhere, by sampling

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from transport._certificate import certificate_of
 from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Arcs, Solution, Status
-from transport._solver.base import Coupling
 from transport._solver.choose import STORED
 from transport._solver.small import is_small, solve_at_once
 
@@ -43,19 +41,16 @@ def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solut
     code, pivots, rows, cols, mass, f, g = solve_at_once(cost, a, b)
     if code != simplex_dense.OPTIMAL:
         return None
-    sound, g, sums = proofs.bounds_matrix(cost, f, rows, cols, mass, a, b)
-    if not sound:
-        return None
-    certificate = certificate_of(Coupling(rows, cols, mass, f, g), sums, relative_error=0.0)
-    if not (certificate and certificate.upper - certificate.lower <= tol * abs(certificate.upper)):
+    sound, g, (value, lower, upper, _, _, _, error, _) = proofs.prove(cost, f, rows, cols, mass, a, b)
+    if not (sound and upper - lower <= tol * abs(upper)):
         return None
     return Solution(
-        value=certificate.value,
+        value=value,
         arcs=Arcs(rows, cols, mass, shape, cost),
         duals=(f, g),
-        lower_bound=certificate.lower,
-        upper_bound=certificate.upper,
-        marginal_error=certificate.marginal_error,
+        lower_bound=lower,
+        upper_bound=upper,
+        marginal_error=error,
         status=Status.OPTIMAL,
         n_iter=pivots,
         elapsed=time.perf_counter() - start,

@@ -207,7 +207,7 @@ def _masses(w: Any, name: str, size: int, xp: Any) -> tuple[np.ndarray, float, f
     """(masses on the host, their total, the relative rounding allowed in it), validated."""
     if w is None:
         return None
-    from transport._kernels.certificate import scan_masses
+    from transport._kernels.settle import scan_masses
 
     if _is_plain(w):
         host, eps = w, 2.0**-52
@@ -228,7 +228,13 @@ _Masses = tuple[np.ndarray, float, float] | None
 
 
 def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Masses of equal total: uniform where missing, ``b`` rescaled where it differs by rounding only."""
+    """Masses of equal total: uniform where missing; ``b`` stands for its multiple with the total of ``a``.
+
+    Totals that differ by a few units in the last place are left to the certificate, which takes that multiple
+    exactly; more (masses of lower precision) is divided out here, in float64.
+    """
+    from transport._kernels.masses import LITTLE
+
     n, m = sizes
     if a is None or b is None:
         total = a[1] if a is not None else b[1] if b is not None else 1.0
@@ -236,7 +242,7 @@ def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray
             a[0] if a is not None else np.full(n, total / n),
             b[0] if b is not None else np.full(m, total / m),
         )
-    if a[1] == b[1]:
+    if abs(a[1] - b[1]) <= LITTLE * a[1]:
         return a[0], b[0]
     if not abs(a[1] - b[1]) <= min(a[2], b[2]) * max(a[1], b[1]):
         coarse = "a" if a[2] > 2 * m / n * b[2] else "b" if b[2] > 2 * n / m * a[2] else ""
@@ -255,7 +261,7 @@ def _wrap(
     coupling = certificate.coupling
     status = outcome.status
     allowed = max(tol * abs(certificate.upper), certificate.noise)
-    closed = certificate.upper - certificate.lower <= allowed
+    closed = math.isfinite(certificate.upper) and certificate.upper - certificate.lower <= allowed
     if closed and status is not Status.INTERRUPTED:  # who pressed Ctrl-C wants the loop around us to end
         status = Status.OPTIMAL
     elif status is Status.OPTIMAL:

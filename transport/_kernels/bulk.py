@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from transport._kernels.certificate import bounds_matrix
+from transport._kernels.certificate import prove
 from transport._kernels.costs import scan_rows
 from transport._kernels.masses import balanced
 from transport._kernels.simplex_dense import OPTIMAL, UNFIT, solve
@@ -25,7 +25,7 @@ DONE = OPTIMAL
 
 @_jit
 def settle(c, a, b, g, warm):
-    """(code, pivots, rows, cols, mass, f, g, sums) for positive masses; any code but DONE: leave it."""
+    """(code, pivots, rows, cols, mass, f, g, proof) for positive masses; any code but DONE: leave it."""
     fit, b = balanced(a, b)
     if not fit:
         none = np.empty(0, np.int64)
@@ -36,10 +36,10 @@ def settle(c, a, b, g, warm):
         code, pivots, cols, rows, mass, g, f = solve(across, b, a, np.zeros(len(a)), limit, np.inf, False)
     else:
         code, pivots, rows, cols, mass, f, g = solve(c, a, b, g, limit, np.inf, warm)
-    sound, g, sums = bounds_matrix(c, f, rows, cols, mass, a, b)
+    sound, g, proof = prove(c, f, rows, cols, mass, a, b)
     if code == OPTIMAL and not sound:
         code = UNFIT
-    return code, pivots, rows, cols, mass, f, g, sums
+    return code, pivots, rows, cols, mass, f, g, proof
 
 
 @_jit

@@ -9,16 +9,15 @@ import math
 import numpy as np
 
 from transport._kernels.costs import c_transform_rows
+from transport._kernels.settle import settle, two_sum
 from transport.internal import compiled
 
 EPS = 2.0**-52
-
-
-@compiled
-def _two_sum(a, b):
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
+MASS_ROUNDING = 1e-13
+MUCH = 1e-13  # of the plan's absolute costs: gaps that better potentials or another plan might close
+SHIFT = 2.0**-50  # of the value: the plan's own rounding shows in its cost
+FAINT = 2.0**-960
+FAINT_STEP = 2.0**-1070
 
 
 @compiled
@@ -32,40 +31,6 @@ def _two_product(a, b):
     bh = t - (t - b)
     bl = b - bh
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
-
-
-@compiled
-def residuals(rows, cols, mass, a, b):
-    """(a - P 1, b - P^T 1) of a sparse plan, right to the last bit even where they cancel."""
-    n = a.shape[0]
-    m = b.shape[0]
-    off_a = a.copy()
-    off_b = b.copy()
-    low_a = np.zeros(n)
-    low_b = np.zeros(m)
-    for k in range(mass.shape[0]):
-        i = rows[k]
-        j = cols[k]
-        off_a[i], e = _two_sum(off_a[i], -mass[k])
-        low_a[i] += e
-        off_b[j], e = _two_sum(off_b[j], -mass[k])
-        low_b[j] += e
-    return off_a + low_a, off_b + low_b
-
-
-@compiled
-def scan_masses(w):
-    """(smallest, correctly rounded total) of a vector of masses; NaN in, NaN out."""
-    smallest = np.inf
-    total = 0.0
-    low = 0.0
-    for k in range(w.shape[0]):
-        v = w[k]
-        if not v >= smallest:
-            smallest = v
-        total, e = _two_sum(total, v)
-        low += e
-    return smallest, total + low
 
 
 @compiled
@@ -97,49 +62,86 @@ def _unit(cost, f, g):
 
 
 @compiled
-def bounds(cost, f, g, rows, cols, mass, a, b):
-    """What a plan and potentials prove; ``cost`` holds C at the plan's entries.
+def worth(cost, f, g, rows, cols, mass, change, err, rho_a, rho_b, total):
+    """What a plan P + dP and potentials prove.
 
-    Returns (value, gap, size, spread, mass_slack, mass_off, mass_error, unit): <C, P>, sum P (C - f - g),
-    sum P |C|, sum P (|C| + |f| + |g|), each divided by ``unit``; then what the rounding of the masses is
-    worth (divided by ``unit``), the sum of |a - P 1| and |b - P^T 1| relative to the total mass, and the
-    largest of them.
+    Returns (value, gap, size, spread, slack, doubt, shift, unit, heap): <C, P + dP>, sum P (C - f - g),
+    sum P |C|, sum P (|C| + |f| + |g|), what the residuals rho are worth at the prices f and g, what the
+    roundings of dP are worth, <C, dP>. All are divided by the powers of two ``unit`` (of the costs) and
+    ``heap`` (of the masses), which are 1 unless the magnitudes are extreme.
 
     Sums are compensated (Dot2; Ogita, Rump, Oishi 2005) and C - f - g is taken by error-free
     transformations, so that a tiny gap between large potentials is seen at its own precision.
     """
     unit = _unit(cost, f, g)
+    heap = 1.0
+    if not 1e-90 < total < 1e90:
+        heap = math.ldexp(1.0, math.frexp(total)[1] - 1)
     value = 0.0
     value_low = 0.0
     gap = 0.0
     gap_low = 0.0
     size = 0.0
     spread = 0.0
+    doubt = 0.0
+    shift = 0.0
     for k in range(mass.shape[0]):
-        p = mass[k]
-        if p == 0.0:
+        if mass[k] == 0.0 and change[k] == 0.0 and err[k] == 0.0:
             continue
+        p = mass[k] / heap
+        d = change[k] / heap
         c = cost[k] / unit
         u = f[rows[k]] / unit
         v = g[cols[k]] / unit
         hi, lo = _two_product(p, c)
-        value, e = _two_sum(value, hi)
+        value, e = two_sum(value, hi)
         value_low += e + lo
-        s, e1 = _two_sum(c, -u)
-        t, e2 = _two_sum(s, -v)
-        gap, e = _two_sum(gap, p * (t + (e1 + e2)))
+        s, e1 = two_sum(c, -u)
+        t, e2 = two_sum(s, -v)
+        t += e1 + e2
+        if d != 0.0:
+            shift += d * c
+            doubt += EPS * abs(d * c)
+        gap, e = two_sum(gap, (p + d) * t)
         gap_low += e
+        p = max(p + d, 0.0)
         size += p * abs(c)
         spread += p * (abs(c) + abs(u) + abs(v))
-    off_a, off_b = residuals(rows, cols, mass, a, b)
-    total, mismatch = _difference(a, b)
-    slack, off, error = _mass_slack(off_a, off_b, f, g, b, mismatch)
-    return value + value_low, gap + gap_low, size, spread, slack / unit, off / total, error, unit
+        doubt += err[k] / heap * (abs(c) + abs(t))
+        if abs(hi) < FAINT and (mass[k] != 0.0 and c != 0.0):  # the product underflows
+            doubt += FAINT_STEP
+        if t != 0.0 and p * abs(t) < FAINT:
+            doubt += FAINT_STEP
+    slack = _mass_slack(rho_a, rho_b, f, g, unit, heap)
+    return value + (value_low + shift), gap + gap_low, size, spread, slack, doubt, shift, unit, heap
+
+
+@compiled
+def bounds(cost, f, g, rows, cols, mass, a, b):
+    """What a plan and potentials prove; ``cost`` holds C at the plan's entries.
+
+    Returns `worth`'s sums for the plan changed by `settle`, and the masses' off, error and left / heap.
+    """
+    change, err, rho_a, rho_b, left, off, error = settle(rows, cols, mass, cost, a, b)
+    total = 0.0
+    for v in b:
+        total += v
+    sums = worth(cost, f, g, rows, cols, mass, change, err, rho_a, rho_b, total)
+    return sums + (off, error, left / sums[8])
+
+
+@compiled
+def interval(sums, relative_error, reach):
+    """(lower, upper, noise) in the sums' units; ``reach`` is what a unit of mass left may cost there."""
+    value, gap, size, spread, slack, doubt = sums[:6]
+    rounding = EPS * (abs(value) + gap) + 2.0**-90 * spread + doubt + relative_error * size
+    above = sums[11] * reach if sums[11] > 0.0 else 0.0
+    return value - max(gap, 0.0) - rounding - slack, value + rounding + above, 16.0 * EPS * spread
 
 
 @compiled
 def bounds_matrix(c, f, rows, cols, mass, a, b):
-    """(sound, g, bounds) of a stored matrix; not sound: potentials or masses that want a closer look."""
+    """(sound, g, `bounds`) of a stored matrix; not sound: potentials or masses that want a closer look."""
     finite, massless = scan_potentials(f, a)
     g = c_transform_rows(c, f, 0, len(c))
     cost = np.empty(len(rows))
@@ -150,86 +152,48 @@ def bounds_matrix(c, f, rows, cols, mass, a, b):
     return finite and not massless, g, bounds(cost, f, g, rows, cols, mass, a, b)
 
 
-@compiled(inline="always")
-def _difference(a, b):
-    """(sum b, |sum a - sum b| relative to it), the difference compensated."""
-    total = 0.0
-    difference = 0.0
-    low = 0.0
-    for v in a:
-        difference, e = _two_sum(difference, v)
-        low += e
-    for v in b:
-        total += v
-        difference, e = _two_sum(difference, -v)
-        low += e
-    return total, abs(difference + low) / total
-
-
-@compiled(inline="always")
-def _mass_slack(off_a, off_b, f, g, b, mismatch):
-    """(sum |a - P 1| |f - c| + sum |b - P^T 1| |g + c|, sum of the residuals, largest residual).
-
-    Potentials are sensitivities of the optimum to the masses; c is the gauge that makes the sum small. If
-    the totals of a and b differ by rounding, b stands for its multiple with the total of a.
-    """
-    off = 0.0
-    error = 0.0
-    for i in range(off_a.shape[0]):
-        off += abs(off_a[i])
-        error = max(error, abs(off_a[i]))
-    for j in range(off_b.shape[0]):
-        off += abs(off_b[j])
-        error = max(error, abs(off_b[j]))
-    weight = off + mismatch * b.sum()
-    if weight == 0.0:
-        return 0.0, off, error
-    gauge = 0.0
-    for i in range(off_a.shape[0]):
-        gauge += abs(off_a[i]) / weight * f[i]
-    for j in range(off_b.shape[0]):
-        gauge -= (abs(off_b[j]) + mismatch * b[j]) / weight * g[j]
-    slack = 0.0
-    for i in range(off_a.shape[0]):
-        slack += abs(off_a[i]) * abs(f[i] - gauge)
-    for j in range(off_b.shape[0]):
-        slack += (abs(off_b[j]) + mismatch * b[j]) * abs(g[j] + gauge)
-    return slack, off, error
-
-
 @compiled
-def northwest(a, b):
-    """The north-west corner coupling of two mass vectors: (rows, cols, mass), at most n + m - 1 arcs.
+def prove(c, f, rows, cols, mass, a, b):
+    """(sound, g, proof) of a stored matrix; not sound: oddities, or a gap that a closer look may close.
 
-    What rounding leaves over on one side is dropped.
+    Oddities are forbidden arcs in the way, masses of 0, extreme magnitudes. The proof: value, lower, upper,
+    noise, size, gap, marginal error, left.
     """
-    n = a.shape[0]
-    m = b.shape[0]
-    rows = np.empty(n + m, np.int64)
-    cols = np.empty(n + m, np.int64)
-    mass = np.empty(n + m)
-    count = 0
-    i = 0
-    j = 0
-    left_a = a[0]
-    left_b = b[0]
-    while True:
-        moved = min(left_a, left_b)
-        if moved > 0:
-            rows[count] = i
-            cols[count] = j
-            mass[count] = moved
-            count += 1
-        left_a -= moved
-        left_b -= moved
-        if left_a <= 0:
-            i += 1
-            if i == n:
-                break
-            left_a = a[i]
-        else:
-            j += 1
-            if j == m:
-                break
-            left_b = b[j]
-    return rows[:count], cols[:count], mass[:count]
+    sound, g, sums = bounds_matrix(c, f, rows, cols, mass, a, b)
+    value, gap, size, _, _, _, shift, unit, heap, off, error, left = sums
+    reach = 0.0
+    if left > 0.0:
+        for row in c:
+            for v in row:
+                reach = max(reach, 2.0 * abs(v))
+    lower, upper, noise = interval(sums, 0.0, reach)
+    much = MUCH * size
+    sound = sound and gap <= much and off <= MASS_ROUNDING and unit == 1.0 and heap == 1.0
+    sound = sound and left * reach <= much and abs(shift) <= SHIFT * abs(value)
+    return sound, g, (value, lower, upper, noise, size, gap, error, left)
+
+
+@compiled(inline="always")
+def _mass_slack(rho_a, rho_b, f, g, unit, heap):
+    """sum |rho_a| |f - c| + sum |rho_b| |g + c|: potentials are sensitivities of the optimum to the masses.
+
+    c is the gauge that makes the sum small.
+    """
+    weight = 0.0
+    for v in rho_a:
+        weight += abs(v)
+    for v in rho_b:
+        weight += abs(v)
+    if weight == 0.0:
+        return 0.0
+    gauge = 0.0
+    for i in range(rho_a.shape[0]):
+        gauge += abs(rho_a[i]) / weight * (f[i] / unit)
+    for j in range(rho_b.shape[0]):
+        gauge -= abs(rho_b[j]) / weight * (g[j] / unit)
+    slack = 0.0
+    for i in range(rho_a.shape[0]):
+        slack += abs(rho_a[i]) / heap * abs(f[i] / unit - gauge)
+    for j in range(rho_b.shape[0]):
+        slack += abs(rho_b[j]) / heap * abs(g[j] / unit + gauge)
+    return slack

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from transport._kernels.certificate import scan_masses
+from transport._kernels.settle import scan_masses
 from transport.internal import compiled
 
 EPS = 2.0**-52
+LITTLE = 2.0**-48  # of a total: differences that the certificate takes into account
 
 
 @compiled
@@ -59,11 +60,11 @@ def integer_masses(a, b):
 
 @compiled
 def balanced(a, b):
-    """(whether masses are positive and their totals equal to rounding, b rescaled to the total of a)."""
+    """(whether masses are positive and of equal totals to rounding, b rescaled if these differ by much)."""
     low_a, total_a = scan_masses(a)
     low_b, total_b = scan_masses(b)
     allowed = 4 * max(len(a), len(b)) * EPS * max(total_a, total_b)
     fit = low_a > 0 and low_b > 0 and total_a < np.inf and abs(total_a - total_b) <= allowed
-    if fit and total_a != total_b:
+    if fit and abs(total_a - total_b) > LITTLE * total_a:
         b = b * (total_a / total_b)
     return fit, b
