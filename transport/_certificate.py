@@ -130,7 +130,7 @@ def _from_sums(
 
     cost = problem.cost
     reach = _reach(cost, sums) if sums.left > 0 else 0.0
-    lower, upper, noise = k.interval(sums, cost.relative_error, reach)
+    lower, upper, noise = k.interval(tuple(sums), cost.relative_error, reach)
     if abs(sums.shift) > k.SHIFT * abs(sums.value):
         coupling = coupling._replace(mass=_changed(problem, coupling, change))
     value = _in_units(sums.value, sums, 0.0)
