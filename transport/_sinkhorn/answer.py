@@ -188,7 +188,7 @@ def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
 
 def _repaired(system: Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows, cols, mass): columns scaled down to their masses, what is left sent by the north-west rule."""
-    from transport._kernels.certificate import northwest, residuals
+    from transport._kernels.settle import northwest, residuals
 
     a, b, m = system.side_a.mass, system.side_b.mass, len(system.q)
     rows, cols = np.repeat(np.arange(len(a)), np.diff(system.indptr)), system.indices
