@@ -36,6 +36,10 @@ def _sinkhorn(C, a, b, eps, **options):
     return tp.solve(C, a, b, solver=tp.Sinkhorn(eps), **options).value
 
 
+def _sinkhorn_divergence(X, Y, eps, **options):
+    return tp.sinkhorn_divergence(X, Y, reg=eps, **options)
+
+
 ADAPTERS = {
     "kl": dv.kl,
     "js": dv.js,
@@ -46,6 +50,7 @@ ADAPTERS = {
     "w_nd": _w_nd,
     "sliced": _sliced,
     "sinkhorn": _sinkhorn,
+    "sinkhorn_divergence": _sinkhorn_divergence,
 }
 ERRORS = {"ValueError": ValueError, "TypeError": TypeError, "ConvergenceError": tp.ConvergenceError}
 
@@ -87,7 +92,7 @@ def test_corpus(case):
 
 
 def test_the_corpus_is_the_whole_corpus():
-    assert len(CORPUS) == 70
+    assert len(CORPUS) == 71
     assert {case["fn"] for case in CORPUS} == set(ADAPTERS)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 from scipy.sparse import csr_array
@@ -163,6 +163,7 @@ def test_points_by_search():
     np.testing.assert_array_equal(found[1], np.nonzero(inside)[1])
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([1e-4, 1e-2, 0.3, 5.0]), st.integers(2, 5))
 def test_copies_of_atoms_change_nothing(seed, reg, k):
     rng = np.random.default_rng(seed)

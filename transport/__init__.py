@@ -23,6 +23,7 @@ from transport._pairwise.result import Neighbours, Pairwise
 from transport._points import PointCloud
 from transport._projection import Labels
 from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
+from transport._sinkhorn.divergence import SinkhornDivergence, sinkhorn_divergence
 from transport._sinkhorn.solver import Sinkhorn
 from transport._sliced import Sliced, estimate_sliced, sliced_wasserstein
 from transport._solution import Potentials, Solution, Status
@@ -31,10 +32,13 @@ from transport._solver.base import Coupling, Progress, Solver
 from transport._solver.exact import Exact
 from transport._spherical import spherical_sliced_wasserstein
 from transport._tree_metric import TreeMetric
+from transport._unbalanced import KL, TV, Partial
 from transport._univariate import wasserstein_1d, wasserstein_circle
 from transport.internal import ConvergenceError, DuplicateEntriesWarning, InfeasibleError
 
 __all__ = [
+    "KL",
+    "TV",
     "Barycenter",
     "Bound",
     "Circle",
@@ -57,12 +61,14 @@ __all__ = [
     "MaxSliced",
     "Neighbours",
     "Pairwise",
+    "Partial",
     "PixelDensity",
     "PointCloud",
     "Potentials",
     "Progress",
     "SemiDiscrete",
     "Sinkhorn",
+    "SinkhornDivergence",
     "Sliced",
     "Solution",
     "Solutions",
@@ -84,6 +90,7 @@ __all__ = [
     "pairwise",
     "palette",
     "semidiscrete",
+    "sinkhorn_divergence",
     "sliced_wasserstein",
     "solve",
     "solve_many",

@@ -33,7 +33,7 @@ from transport.internal import (
     weights_like,
 )
 
-_DEFAULTS = (None,) * 5
+_DEFAULTS = (None,) * 6
 
 
 @CtrlC()
@@ -49,6 +49,7 @@ def solve(
     callback: Callable[[Progress], Any] | None = None,
     throw: bool = True,
     warm: Solution | None = None,
+    marginals: Any = None,
 ) -> Solution:
     """Optimal transport between two discrete measures, with a certificate.
 
@@ -82,6 +83,10 @@ def solve(
     warm : Solution, optional
         An earlier answer for nearby costs or masses of the same shape, to start from (`Exact` only); it
         changes the time, not the optimum.
+    marginals : KL, TV, Partial or a pair, optional
+        Marginals that need not be met, at a price (`KL`, `TV`; a pair for ``a`` and ``b``, None: fixed), or
+        the amount of mass to move (`Partial`); totals may differ. ``value``, ``lower_bound`` and
+        ``upper_bound`` are then those of <C, P> plus the prices, ``stats["transport_cost"]`` is <C, P>.
 
     Returns
     -------
@@ -118,26 +123,35 @@ def solve(
     """
     start = time.perf_counter()
     tol = check_positive(tol, "tol")
-    if (solver, warm, callback, max_iter, time_limit) == _DEFAULTS:
+    if (solver, warm, callback, max_iter, time_limit, marginals) == _DEFAULTS:
         if (short := solve_small(cost, a, b, tol=tol, start=start)) is not None:
             return short
     with hearing(callback, start) as heard:
-        problem, like = as_problem(cost, a, b)
+        problem, like = as_problem(cost, a, b, balanced=marginals is None)
         if max_iter is not None:
             max_iter = check_count(max_iter, "max_iter")
         if time_limit is not None:
             time_limit = check_positive(time_limit, "time_limit")
         if isinstance(problem.cost, Matrix) and problem.has_zero_mass:
             problem.cost.check()  # solvers do not look where there is no mass
-        if solver is None or warm is not None:
-            solver = _warmed(solver, warm)
-        outcome = run(solver, problem, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=heard)
-        if outcome.coupling is None:
-            wrap = solver.wrap  # type: ignore[attr-defined]
-            solution = wrap(outcome.state, outcome, like=like, start=start)
+        limits: dict[str, Any] = {
+            "tol": tol, "max_iter": max_iter, "time_limit": time_limit, "callback": heard,
+        }  # fmt: skip
+        if marginals is not None:
+            if warm is not None:
+                raise ValueError("warm is for fixed marginals; leave out warm or marginals")
+            from transport._unbalanced import solve_relaxed
+
+            solution = solve_relaxed(problem, marginals, solver, like=like, options=limits)
         else:
-            certificate = certify(problem, outcome.coupling)
-            solution = _wrap(problem, outcome, certificate, tol=tol, like=like, start=start)
+            chosen = _warmed(solver, warm) if solver is None or warm is not None else solver
+            outcome = run(chosen, problem, **limits)
+            if outcome.coupling is None:
+                wrap = chosen.wrap  # type: ignore[attr-defined]
+                solution = wrap(outcome.state, outcome, like=like, start=start)
+            else:
+                certificate = certify(problem, outcome.coupling)
+                solution = certified(problem, outcome, certificate, tol=tol, like=like, start=start)
     if solution.status is Status.INTERRUPTED:
         raise InterruptedSolve(_explain(solution), solution)
     if throw and solution.status is not Status.OPTIMAL:
@@ -155,13 +169,13 @@ def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:
     return replace(solver, warm=warm)
 
 
-def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
+def as_problem(cost: Any, a: Any, b: Any, *, balanced: bool = True) -> tuple[Problem, Any]:
     """The validated problem, and an array telling on which library and device to answer."""
     if _is_plain(cost) and cost.flags.c_contiguous and cost.ndim == 2 and cost.size:
         n, m = cost.shape
         if (a is None or _is_plain(a)) and (b is None or _is_plain(b)):
             masses = _masses(a, "a", n, np), _masses(b, "b", m, np)
-            return Problem(Matrix(cost), *_balance(*masses, (n, m))), cost
+            return Problem(Matrix(cost), *_balance(*masses, (n, m), balanced)), cost
     a, b = _in_order(cost, a, b)
     if is_sparse(cost):
         cost = SparseMatrix.from_scipy(cost)
@@ -181,7 +195,7 @@ def as_problem(cost: Any, a: Any, b: Any) -> tuple[Problem, Any]:
             raise ValueError(f"cost is empty, shape {tuple(values.shape)}; a measure needs at least one atom")
         kernel = Matrix(np.ascontiguousarray(to_numpy(values)))
     n, m = kernel.shape
-    a, b = _balance(_masses(a, "a", n, xp), _masses(b, "b", m, xp), (n, m))
+    a, b = _balance(_masses(a, "a", n, xp), _masses(b, "b", m, xp), (n, m), balanced)
     return Problem(kernel, a, b), like
 
 
@@ -227,7 +241,9 @@ def _masses(w: Any, name: str, size: int, xp: Any) -> tuple[np.ndarray, float, f
 _Masses = tuple[np.ndarray, float, float] | None
 
 
-def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _balance(
+    a: _Masses, b: _Masses, sizes: tuple[int, int], balanced: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Masses of equal total: uniform where missing; ``b`` stands for its multiple with the total of ``a``.
 
     Totals that differ by a few units in the last place are left to the certificate, which takes that multiple
@@ -242,7 +258,7 @@ def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray
             a[0] if a is not None else np.full(n, total / n),
             b[0] if b is not None else np.full(m, total / m),
         )
-    if abs(a[1] - b[1]) <= LITTLE * a[1]:
+    if not balanced or abs(a[1] - b[1]) <= LITTLE * a[1]:
         return a[0], b[0]
     if not abs(a[1] - b[1]) <= min(a[2], b[2]) * max(a[1], b[1]):
         coarse = "a" if a[2] > 2 * m / n * b[2] else "b" if b[2] > 2 * n / m * a[2] else ""
@@ -254,7 +270,7 @@ def _balance(a: _Masses, b: _Masses, sizes: tuple[int, int]) -> tuple[np.ndarray
     return a[0], b[0] * (a[1] / b[1])
 
 
-def _wrap(
+def certified(
     problem: Problem, outcome: Outcome, certificate: Certificate, *, tol: float, like: Any, start: float
 ) -> Solution:
     """The certificate decides the status, not the solver."""

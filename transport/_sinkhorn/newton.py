@@ -23,6 +23,7 @@ STEPS = 200
 SINGLE = 1e-5  # relative error down to which single precision does
 ENOUGH = 1e-14  # relative error: rounding
 CG_STEPS = 400
+CAUTION = 0.1  # times the relative error and the diagonal: the model is so much steeper than its tangent
 RIDGE = (
     2.0**-50
 )  # of the diagonal: parts that hardly exchange mass move far, but not out of the range of floats
@@ -155,7 +156,9 @@ def _line(
 def solve(system: System, r: np.ndarray, rtol: float, trace: Trace) -> Generator[None, None, np.ndarray]:
     """The Newton step by conjugate gradients: with the diagonal, and if that is slow, a sparse factor."""
     side = system.side_b
-    excess = side.penalty[1] * side.wanted(system.q, system.reg) + RIDGE * system.col
+    excess = (
+        side.penalty[1] * side.wanted(system.q, system.reg) + max(RIDGE, CAUTION * trace.error) * system.col
+    )
     diagonal = system.col + excess
     free = diagonal > 0
     bounds = side.limits(system.reg)

@@ -80,12 +80,16 @@ class Sinkhorn:
 
     def init(self, problem: Problem, *, tol: float) -> Work:
         """Set up; the work is in the steps."""
+        return Work(problem, self.units(problem), tol, self.method)
+
+    def units(self, problem: Problem) -> float:
+        """``reg`` in units of the cost."""
         reg = float(self.reg)
         if self.relative:
             reg *= largest_cost(problem.cost) or 1.0
         if not np.isfinite(reg) or reg == 0.0:
             raise ValueError(f"reg = {self.reg!r} times the largest cost is {reg!r}; choose another reg")
-        return Work(problem, reg, tol, self.method)
+        return reg
 
     def step(self, state: Work, budget: int) -> Status:
         """Passes for about 0.05 s, at most ``budget`` of them (and pivots)."""

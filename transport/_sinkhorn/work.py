@@ -47,6 +47,7 @@ class Work:
     system: State | None = None
     sides: tuple[Side, Side] | None = None
     outside: float = math.inf
+    begin: tuple[np.ndarray, np.ndarray] | None = None  # potentials in reg, over the base, to start from
 
     def __post_init__(self) -> None:
         p = self.problem
@@ -121,19 +122,20 @@ class Work:
             raise NotImplementedError
         self.stage, self.kernel, self.outside = "Newton", "dense", 0.0
         self.system = Dense(cost.values, *self.sides, self.reg)
+        q = self.system.q.copy() if self.begin is None else self.system.q + self.begin[1]
         if self.method == "scaling":
-            yield from scaling(self.system, self.system.q.copy(), self.tol, self.trace)
+            yield from scaling(self.system, q, self.tol, self.trace)
             return
         extra = 0.1 if cost.values.size <= SMALL else 0.0
-        yield from newton(self.system, self.system.q.copy(), self.tol, self.trace, extra=extra)
+        yield from newton(self.system, q, self.tol, self.trace, extra=extra)
 
     def _on_pattern(self) -> Iterator[None]:
         """Newton on the arcs that matter, found anew from its potentials until none is missing."""
         assert self.sides is not None
         cost, sides = self.core.cost, self.sides
         n, m = self.core.shape
-        f, g = np.zeros(n), np.zeros(m)
-        q = sides[1].log.copy()
+        f, g = (np.zeros(n), np.zeros(m)) if self.begin is None else self.begin
+        q = sides[1].log + g
         rough, whole = True, isinstance(cost, SparseMatrix)
         extra = 0.1 if n * m <= SMALL else 0.0
         extra = math.inf if cost.has_forbidden else extra  # then nothing can be sent just anywhere
