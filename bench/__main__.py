@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TABLES = ("divergences", "exact", "exact_points", "funnels", "step_time")
+TABLES = ("divergences", "exact", "exact_points", "entropic_more", "funnels", "step_time")
 
 
 def main() -> int:
