@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from divergences._estimate import Estimate
+from divergences._neighbours import estimate_kl
 from transport.internal import (
     Array,
     as_points,
@@ -23,6 +24,10 @@ from transport.internal import (
     to_numpy,
 )
 
+_OF_DENSITIES = (
+    *("js", "js_distance", "tv", "hellinger", "squared_hellinger", "chi2", "renyi", "alpha", "jeffreys"),
+    "bhattacharyya",
+)
 _ROWS = 1024  # rows of a distance matrix formed at a time
 
 
@@ -40,7 +45,7 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
     ----------
     name : {"kl", "energy", "mmd", "wasserstein", "sliced_wasserstein"}
     confidence : float, default 0.95
-        Of the interval [lower, upper].
+        Of the interval [lower, upper]; that of kl is [lower, inf]: see `divergences._neighbours`.
     permutations : int, default 0
         Random relabellings for a p-value of P = Q (energy, mmd).
     rng : seed or Generator
@@ -48,6 +53,8 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
         Neighbours (kl).
     bandwidth : float, optional
         Of the Gaussian kernel (mmd); the median distance by default.
+    groups : int, default 10
+        Of the jackknife for the standard error (kl).
     method : {"exact", "linear"}
         Quadratic or linear time (mmd).
     p : float, default 1; diameter : float, optional
@@ -63,19 +70,32 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
         Unknown name, different dimensions, or fewer points than the estimator needs.
     """
     table: dict[str, Callable[..., Estimate]] = {
-        "kl": _kl,
+        "kl": estimate_kl,
         "energy": _energy,
         "mmd": _mmd,
         "wasserstein": _wasserstein,
         "sliced_wasserstein": _sliced,
     }
-    check_choice(name, "name", list(table))
+    if name not in table:
+        raise ValueError(_no_estimator(name, list(table)))
     x, y = positions(x, y)
     u = as_points(to_numpy(x), "x", xp=namespace(np.empty(0)))
     v = as_points(to_numpy(y), "y", xp=namespace(np.empty(0)))
     if u.shape[1] != v.shape[1]:
         raise ValueError(f"x has dimension {u.shape[1]} and y has dimension {v.shape[1]}; they must agree")
     return table[name](u, v, **options)
+
+
+def _no_estimator(name: str, known: list[str]) -> str:
+    if name not in _OF_DENSITIES:
+        return f"no estimator from samples is called {name!r}; choose one of {', '.join(map(repr, known))}"
+    return (
+        f"{name} of two laws cannot be told from samples with an interval that holds: it needs densities, "
+        "and two samples without common points look mutually singular. Choose one of "
+        f"{', '.join(map(repr, known))}; or compare counts on common bins: "
+        f"edges = numpy.histogram_bin_edges(numpy.concatenate([x, y])); {name}(numpy.histogram(x, edges)[0], "
+        "numpy.histogram(y, edges)[0], normalize=True), a lower bound in the limit"
+    )
 
 
 @spelled
@@ -120,45 +140,6 @@ def _interval(
 def _need(n: int, least: int, name: str) -> None:
     if n < least:
         raise ValueError(f"{name} has {n} points; this estimator needs at least {least}")
-
-
-# ---------------------------------------------------------------- KL
-
-
-def _kl(x: np.ndarray, y: np.ndarray, *, k: int = 5, confidence: float = 0.95, groups: int = 10) -> Estimate:
-    """Wang, Kulkarni, Verdú 2009 (eq. 25): balls reaching k neighbours in both samples, digamma-corrected.
-
-    One radius for both counts cancels most of the bias, and needs no positive distances: a ball of radius
-    zero compares the multiplicities of an atom. Standard error by the delete-group jackknife.
-    """
-    k = check_count(k, "k")
-    for z, name in ((x, "x"), (y, "y")):
-        _need(len(z), groups * max(2, (k + 2) // (groups - 1) + 1), name)
-    value = _knn(x, y, k)
-    parts = np.array(
-        [
-            _knn(x[np.arange(len(x)) % groups != g], y[np.arange(len(y)) % groups != g], k)
-            for g in range(groups)
-        ]
-    )
-    se = math.sqrt((groups - 1) / groups * float(np.sum((parts - parts.mean()) ** 2)))
-    return _interval(value, se, confidence, f"{k} nearest neighbours", len(x) + len(y))
-
-
-def _knn(x: np.ndarray, y: np.ndarray, k: int) -> float:
-    n, m = len(x), len(y)
-    from scipy.spatial import KDTree
-
-    tree_x, tree_y = KDTree(x), KDTree(y)
-    near_x = np.asarray(tree_x.query(x, k=[k + 1])[0])[:, 0]  # the point itself comes first
-    near_y = np.asarray(tree_y.query(x, k=[k])[0])[:, 0]
-    radius = np.maximum(near_x, near_y)
-    # the k-th neighbour itself must be counted although its distance was rounded
-    reach = radius * (1 + 4e-16)
-    inside_x = tree_x.query_ball_point(x, reach, return_length=True) - 1
-    inside_y = tree_y.query_ball_point(x, reach, return_length=True)
-    terms = special.psi(np.maximum(inside_x, 1)) - special.psi(np.maximum(inside_y, 1))
-    return math.fsum(terms) / n + math.log(m / (n - 1))
 
 
 # ---------------------------------------------------------------- energy and MMD: two U-statistics

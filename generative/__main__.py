@@ -112,6 +112,7 @@ def _train(args: Any) -> int:
     if total < 1:
         raise ValueError(f"--steps {total}; give at least 1")
     source = prepared(config, data)
+    print(f"read as: {data.reading} ({args.data})", flush=True)
     run: Run | None = None
     if args.resume:
         run = Run.load(out / _CHECKPOINT, model, source)

@@ -11,6 +11,27 @@ import numpy as np
 from generative._random import EVALUATE, ORDER, SPLIT, Key, Place, stream
 from transport.internal import namespace, require_finite, to_numpy
 
+_LOST = 1e-3  # of a column's standard deviation: more rounding than this would be learned
+
+
+def _refuse_lost_digits(x: Any, dtype: str) -> None:
+    """Columns whose values single precision cannot tell apart (a year of timestamps, say)."""
+    wide = isinstance(x, np.ndarray) and x.dtype.kind in "iuf" and x.dtype.itemsize >= 8
+    if dtype != "float32" or not wide or x.ndim == 0 or x.size == 0:
+        return
+    columns = x.reshape(len(x), -1)
+    with np.errstate(all="ignore"):
+        spread = np.std((columns - columns[:1]).astype(np.float64), axis=0)
+        rounding = np.abs(columns).max(axis=0).astype(np.float64) * 2.0**-24
+    bad = np.flatnonzero((spread > 0) & (rounding > _LOST * spread))
+    if len(bad):
+        k = int(bad[0])
+        raise ValueError(
+            f"column {k} of data varies by {spread[k]:.3g} around {float(columns[0, k]):.12g}: float32 loses "
+            "that; subtract the mean of the column, or fit(..., dtype='float64')"
+        )
+
+
 Sampler = Callable[[np.random.Generator, int], Any]
 Batch = tuple[Any, Any]
 """Samples (n, ...) and their labels (n,), or None."""
@@ -46,6 +67,7 @@ class Source:
         xp = namespace(x)
         x = x if aac.is_array_api_obj(x) else np.asarray(x)
         self.place = Place(xp.zeros(0, dtype=getattr(xp, dtype), device=aac.device(x)))
+        _refuse_lost_digits(x, dtype)
         x = self._prepared(x, "data")
         if x.shape[0] < 2:
             raise ValueError(f"data has {x.shape[0]} samples; learning needs at least 2")

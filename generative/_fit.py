@@ -59,8 +59,15 @@ class Run:
         ----------
         labels : array of int, shape (n,), optional
             Of a conditional model; uniform if not given.
+
+        Raises
+        ------
+        ValueError
+            If the run diverged before anything was learned.
         """
         n = check_count(n, "n")
+        if self.status == "diverged" and self.step == 0:
+            raise ValueError(f"nothing was learned, so there is nothing to sample: {self.message}")
         key = self.key if rng is None else key_of(rng)
         made = self.model.sample(self.state, n, stream(key, SAMPLE), labels=labels)
         return namespace(made).reshape(made, (n, *self.shape))
@@ -340,7 +347,7 @@ class _Loop:
         run.status = "diverged"
         run.message = (
             f"diverged at step {found}: {wrong}. The state of step {run.step} is kept; "
-            "lower the learning rate, or clip the data"
+            "lower the learning rate, or give the data zero mean and unit spread"
         )
         return True
 

@@ -25,6 +25,26 @@ from transport.internal import cached_property, check_choice, check_positive, to
 
 State = dict[str, Entry]
 _ADAM = Adam(1e-3)
+_SEEN = 1 << 16  # samples that tell the units
+
+
+def _units(source: Source) -> dict[str, Any]:
+    """Mean and standard deviation of each column (of all pixels, for images) of the training data.
+
+    ``length`` is 0 for a column without spread, ``per_length`` then 1; ``log_volume`` is the logarithm of the
+    factor between the densities in both units.
+    """
+    x = to_numpy(source.seen(_SEEN)).astype(np.float64)
+    columns = x if x.ndim == 2 else x.reshape(-1, 1)
+    origin, length = columns.mean(axis=0), columns.std(axis=0)
+    length = np.where(length > 1e-6 * np.abs(origin), length, 0.0)  # less is rounding of the mean
+    origin = np.where(length > 0, origin, columns[0])
+    safe = np.where(length > 0, length, 1.0)
+    volume = np.sum(np.log(safe)) * (x[0].size / len(safe))
+    if x.ndim != 2:
+        origin, length, safe = origin[0], length[0], safe[0]
+    found = {"origin": origin, "length": length, "per_length": 1 / safe, "log_volume": volume}
+    return {name: source.place.put(np.atleast_1d(value)) for name, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,11 @@ class VAE:
         Weight of KL(q ‖ p); 1 is the bound of log p(x).
     scale : float or None
         σ of the Gaussian decoder; None learns it.
+    standardise : bool, optional
+        Whether both nets see each column of the data less its mean, over its standard deviation D (of images:
+        one mean and one D for all pixels), so that columns of any unit can be learned; samples, ELBO and
+        likelihood are in the units of the data, whose law given z is then N(mean, σ² D²). A column without
+        spread comes back as it is. By default so for the Gaussian likelihood with a learned scale.
     importance : int
         Samples of z for each x in training; above 1 the bound is the tighter one of Burda et al. (2016).
     optimizer
@@ -90,8 +115,11 @@ class VAE:
     optimizer: Any = _ADAM
     classes: int = 0
     average: float = 0.0
+    standardise: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.standardise and self.likelihood != "gaussian":
+            raise ValueError(f"standardise is for the gaussian likelihood, not for {self.likelihood}")
         check_choice(self.likelihood, "likelihood", ("gaussian", "bernoulli", "categorical"))
         if (self.likelihood == "categorical") != (self.levels > 1):
             raise ValueError(f"levels = {self.levels}; a categorical decoder needs at least 2, others none")
@@ -130,11 +158,18 @@ class VAE:
                 f"[0, {top:g}]"
             )
         state = {"autoencoder": self.player.begin(stream(key, INIT), source.place)}
+        if self._standardises:
+            state["autoencoder"]["state"]["units"] = _units(source)
         made = math.prod(self._decoded(state, source.place).shape[1:])
         needed = math.prod(source.shape) * max(self.levels, 1)
         if made != needed:
             raise ValueError(f"the decoder gives {made} numbers a sample; these data need {needed}")
         return state
+
+    @property
+    def _standardises(self) -> bool:
+        default = self.likelihood == "gaussian" and self.scale is None
+        return default if self.standardise is None else self.standardise
 
     def _decoded(self, state: State, place: Place) -> Any:
         entry = state["autoencoder"]
@@ -180,6 +215,9 @@ class VAE:
         ``noise``, shape (importance·n, L), is standard normal: z = mean + σ·noise.
         """
         x, labels = batch
+        units = state.get("units")
+        if units is not None:
+            x = (x - units["origin"]) * units["per_length"]
         mean, log_var, encoder = self.encode(params, x, labels, state, train=train)
         kl = gaussian_kl(mean, log_var)
         copies = noise.shape[0] // x.shape[0]
@@ -191,6 +229,9 @@ class VAE:
         out, decoder = self.decode(params, z, labels, state, train=train)
         fit = self.log_likelihood(params, x, out)
         after = {"encoder": encoder, "decoder": decoder}
+        if units is not None:
+            after["units"] = units
+            fit = fit - units["log_volume"]
         if copies == 1:
             return elbo(fit, kl, beta=self.beta), after
         # log p(z) - log q(z|x); the normalising constants cancel
@@ -220,7 +261,9 @@ class VAE:
         z = place.normal(rng, n, self.latent)
         out, _ = self.decode(params, z, labels, entry["state"])
         if self.likelihood == "gaussian":
-            return out + math.exp(float(self._log_scale(params))) * place.normal(rng, *out.shape)
+            made = out + math.exp(float(self._log_scale(params))) * place.normal(rng, *out.shape)
+            units = entry["state"].get("units")
+            return made if units is None else units["origin"] + units["length"] * made
         if self.likelihood == "bernoulli":
             return ops.sigmoid(out)
         return place.put(self._categorical(to_numpy(out).astype(np.float64), rng))
@@ -251,6 +294,9 @@ class VAE:
         entry = state["autoencoder"]
         params, place = self.player.views(entry, averaged=True), Place(entry["params"])
         x, labels = batch
+        units, volume = entry["state"].get("units"), 0.0
+        if units is not None:
+            x, volume = (x - units["origin"]) * units["per_length"], float(units["log_volume"][0])
         mean, log_var, _ = self.encode(params, x, labels, entry["state"])
         terms = []
         for _ in range(samples):
@@ -258,7 +304,7 @@ class VAE:
             z = mean + ops.exp(0.5 * log_var) * noise
             fit = self.log_likelihood(params, x, self.decode(params, z, labels, entry["state"])[0])
             ratio = 0.5 * ops.sum(log_var + ops.square(noise) - ops.square(z), axis=-1)
-            terms.append(to_numpy(fit + ratio).astype(np.float64))
+            terms.append(to_numpy(fit + ratio).astype(np.float64) - volume)
         weights = np.stack(terms)
         top = weights.max(axis=0)
         return top + np.log(np.mean(np.exp(weights - top), axis=0))

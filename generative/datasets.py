@@ -54,6 +54,17 @@ class Dataset:
     sd: float = 0.0
     levels: int = 0
 
+    @property
+    def reading(self) -> str:
+        """What the data are, in words."""
+        many = "endless" if callable(self.source) else str(len(self.source))
+        what = (
+            f"images of {self.image[0]} x {self.image[1]}"
+            if self.image
+            else f"points in dimension {self.dim}"
+        )
+        return f"{many} {what}"
+
 
 def ring_centres() -> np.ndarray:
     """The 8 modes on the unit circle, shape (8, 2)."""

@@ -85,17 +85,77 @@ def test_intervals_cover(name):
     assert 0.5 * spread < typical < 2 * spread
 
 
-def test_knn_kl_bias_is_small_and_duplicates_are_finite():
+def test_knn_kl_bias_is_small():
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(4000, 2)), rng.normal(size=(4000, 2)) * [1, 2]
     true = 0.5 * (0.25 - 1 + math.log(4))
     assert dv.estimate("kl", x, y).value == pytest.approx(true, abs=0.06)
-    # laws on atoms: the answer is the discrete KL of the frequencies
+
+
+def test_kl_of_atoms_is_that_of_their_frequencies():
+    rng = np.random.default_rng(5)
     p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
     a, b = rng.choice(3, 3000, p=p).astype(float), rng.choice(3, 3000, p=q).astype(float)
-    assert dv.estimate("kl", a, b).value == pytest.approx(float(np.sum(p * np.log(p / q))), abs=0.05)
+    found = dv.estimate("kl", a, b)
+    counts = [np.bincount(z.astype(int)) for z in (a, b)]
+    assert found.value == pytest.approx(dv.kl(*counts, normalize=True), rel=1e-12)
+    assert 0.1 < found.lower < dv.kl(p, q)
     same = np.ones((50, 2))
-    assert dv.estimate("kl", same, same).value == pytest.approx(0.0, abs=0.05)
+    assert dv.estimate("kl", same, same).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (np.arange(90) % 3, np.arange(80) % 2),
+        (np.ones(50), np.zeros(50)),
+        (np.ones((50, 2)), np.zeros((50, 2))),
+    ],
+)
+def test_atoms_that_y_lacks(x, y):
+    found = dv.estimate("kl", x, y)
+    assert (found.value, found.upper) == (math.inf, math.inf)
+    assert "x has some that y lacks" in found.method
+    assert 0 <= found.lower < math.inf
+
+
+def test_samples_that_repeat_in_part_are_refused_with_both_lines():
+    rng = np.random.default_rng(0)
+    x, y = np.round(rng.normal(size=(2, 60)), 2)
+    x[:20] = 0.0
+    with pytest.raises(ValueError, match=r"rng\.uniform\(-h/2, h/2, x\.shape\).*compare counts"):
+        dv.estimate("kl", x, y)
+    close = rng.normal(size=400).astype(np.float32)
+    close[1] = close[0]  # what rounding of a continuous law does now and then
+    assert "nearest" in dv.estimate("kl", close, rng.normal(size=400)).method
+
+
+@pytest.mark.parametrize("dim", [1, 2, 10])
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (1.0, 1.0), (3.0, 1.0), (0.0, 2.0), (0.0, 0.6)])
+def test_kl_interval_holds_where_the_estimate_is_biased(dim, shift, scale):
+    """Normals: KL = d (log s + 1/(2 s^2) - 1/2) + shift^2 / (2 s^2). At most 1 of 12 may miss at 95 %."""
+    true = dim * (math.log(scale) + 0.5 / scale**2 - 0.5) + shift**2 / (2 * scale**2)
+    misses, lowers = 0, []
+    for seed in range(12):
+        rng = np.random.default_rng([seed, dim])
+        x, y = rng.normal(size=(300, dim)), rng.normal(size=(300, dim)) * scale
+        y[:, 0] += shift
+        found = dv.estimate("kl", x, y, groups=2)
+        assert 0 <= found.lower <= found.value <= found.upper == math.inf
+        misses += not found.lower <= true
+        lowers.append(found.lower)
+    assert misses <= 1
+    if shift == 3.0:
+        assert min(lowers) > 0.5  # and it says something
+
+
+def test_kl_lower_bound_of_a_trial():
+    """Its probabilities are Clopper and Pearson's."""
+    from divergences._neighbours import _at_least
+
+    for hits, trials in ((0, 10), (3, 10), (10, 10)):
+        wanted = stats.binomtest(hits, trials).proportion_ci(confidence_level=0.9, method="exact").low
+        assert _at_least(hits, trials, 0.05) == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["energy", "mmd"])
@@ -137,8 +197,10 @@ def test_wasserstein_on_the_line_is_scipys():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="choose one of"):
+    with pytest.raises(ValueError, match=r"needs densities.*tv\(numpy\.histogram\(x, edges\)"):
         dv.estimate("tv", np.zeros(10), np.ones(10))
+    with pytest.raises(ValueError, match="choose one of 'kl', 'energy'"):
+        dv.estimate("klx", np.zeros(10), np.ones(10))
     with pytest.raises(ValueError, match="they must agree"):
         dv.estimate("energy", np.zeros((5, 2)), np.zeros((5, 3)))
     with pytest.raises(ValueError, match="needs at least"):
