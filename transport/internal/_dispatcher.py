@@ -24,6 +24,7 @@ from numba.core.serialize import dumps
 
 from transport.internal import _compile, _store
 from transport.internal._errors import InterruptedCompilation
+from transport.internal._overloads import resolved_once
 
 # --- names and signatures, in the spelling of signatures.txt ---------------------------------------------
 
@@ -131,6 +132,7 @@ class _Session:
             self._codegen = _Codegen(self.target())
         context._internal_codegen = self._codegen
         self.ends.callback(setattr, context, "_internal_codegen", before)
+        self.ends.enter_context(resolved_once())
         self.ends.enter_context(event.install_listener("numba:run_pass", _Between()))
 
 
@@ -182,7 +184,7 @@ def _note(number: int, frame: Any) -> None:
 
 def packed(result: Any, *, linkable: bool) -> bytes:
     """A compile result as bytes; ``linkable``: with the bitcode that other kernels may inline."""
-    data = list(result._reduce())
+    data = list(result._replace(type_annotation="")._reduce())  # a long text, for numba's own reports
     name, kind, (code, bitcode) = data[0]
     if not linkable:
         import llvmlite.binding as llvm
@@ -191,7 +193,6 @@ def packed(result: Any, *, linkable: bool) -> bytes:
         stub = "\n".join(f'define void @"{name}"() {{ ret void }}' for name in names)
         bitcode = llvm.parse_assembly(stub).as_bitcode()
     data[0] = name, kind, (code, bitcode)
-    data[6] = ""  # numba's annotation of types: long, and only for its own reports
     return dumps(tuple(data))
 
 
