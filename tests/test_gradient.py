@@ -92,6 +92,38 @@ def test_masses_and_costs_against_differences(kind):
             found.x
 
 
+@pytest.mark.parametrize("points", [False, True])
+def test_the_entropic_objective_against_differences(points):
+    x, y, a, b = problem(13)
+
+    def solve(x, a, b):
+        cost = tp.PointCloud(x, y) if points else np.sum((x[:, None] - y) ** 2, axis=-1)
+        return tp.solve(cost, a, b, solver=tp.Sinkhorn(0.3), tol=1e-12)
+
+    found = solve(x, a, b).gradient()
+    rng = np.random.default_rng(14)
+    u, v, w = rng.normal(size=6), rng.normal(size=8), rng.normal(size=x.shape)
+    u, v = a * (u - a @ u), b * (v - b @ v)
+    masses = lambda t: solve(x, a + t * u, b + t * v).stats["regularised"]  # noqa: E731
+    assert found.a @ u + found.b @ v == pytest.approx(slope(masses, 0.0, 1.0), rel=1e-6)
+    if points:
+        moved = slope(lambda t: solve(x + t * w, a, b).stats["regularised"], 0.0, 1.0)
+        assert np.sum(found.x * w) == pytest.approx(moved, rel=1e-6)
+
+
+def test_soft_marginals_keep_what_holds():
+    x, y, a, b = problem(15)
+    value = lambda x: tp.solve(tp.PointCloud(x, y), a, b, marginals=tp.KL(0.5), tol=1e-12)  # noqa: E731
+    found, w = value(x).gradient(), np.random.default_rng(16).normal(size=x.shape)
+    moved = slope(lambda t: value(x + t * w).value, 0.0, 1.0, h=2.0**-12)
+    assert np.sum(found.x * w) == pytest.approx(moved, rel=1e-4)
+    with pytest.raises(ValueError, match="soft marginals"):
+        found.a
+    partial = tp.solve(tp.PointCloud(x, y), a, b, marginals=tp.Partial(0.6))
+    with pytest.raises(ValueError, match="chain rule"):
+        partial.gradient()
+
+
 def test_coinciding_points_and_atoms_without_mass_give_numbers():
     x = np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]])
     sol = tp.solve(tp.PointCloud(x, x[:2], "euclidean"), [0.5, 0.5, 0.0], [0.5, 0.5])

@@ -39,7 +39,10 @@ class Gradient:
 
     def __init__(self, solution: Solution) -> None:
         if solution.problem is None:
-            raise ValueError("this solution does not know its problem; use one that transport.solve returned")
+            raise ValueError(
+                "a solution with marginals=TV or Partial keeps no problem to differentiate; sol.plan is the "
+                "derivative in the costs, and the chain rule goes on from there"
+            )
         self._solution = solution
         self._problem = solution.problem
         self._like = solution.arcs.like
@@ -51,7 +54,8 @@ class Gradient:
         if not self._solution.marginal_error <= 1e-6 * total:
             raise ValueError(
                 f"the plan's marginals are off by {self._solution.marginal_error:.3g}: its potentials are "
-                "not the derivative in the masses. Solve to OPTIMAL with fixed marginals first"
+                "not the derivative in the masses (soft marginals, or a solve that was stopped); "
+                "gradient().cost, .x and .y hold"
             )
         pair = self._solution.stats.get("entropic_potentials")
         f, g = (to_numpy(z) for z in (self._solution.potentials if pair is None else pair))

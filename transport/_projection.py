@@ -31,7 +31,7 @@ def barycentric_map(solution: Solution, x_new: Any, y: Any) -> Array:
     if y is None:
         if not isinstance(cost, (PointCloud, FunctionCost)):
             raise ValueError(
-                f"the cost is a {type(cost).__name__}, which knows no points of a vector space to average; "
+                f"the cost ({type(cost).__name__}) knows no points of a vector space to average; "
                 "pass y=, the positions of the sinks, shape (m, d)"
             )
         target = _coordinates(cost, cost.y)
@@ -93,6 +93,12 @@ def transfer(solution: Solution, labels: Any) -> Labels:
 def _cheapest(solution: Solution, cols: np.ndarray) -> np.ndarray:
     """For sinks without mass the source that a little mass would come from: the least C_ij - f_i."""
     arcs, cost = solution.arcs, _cost(solution)
+    if len(cols) == 0:
+        return cols
+    if cost is None:
+        raise ValueError(
+            f"sink {cols[0]} receives no mass, so that no label comes along; leave {len(cols)} such sinks out"
+        )
     rows = np.unique(arcs.rows)
     f = to_numpy(solution.potentials.f)[rows]
     where = [int(np.argmin(cost.entries(rows, np.full(len(rows), j)) - f)) for j in cols]
@@ -100,9 +106,8 @@ def _cheapest(solution: Solution, cols: np.ndarray) -> np.ndarray:
 
 
 def _cost(solution: Solution) -> Any:
-    if solution.problem is None:
-        raise ValueError("this solution does not know its problem; use one that transport.solve returned")
-    return solution.problem.cost
+    """The cost of the problem; None where the solution keeps none (marginals=TV or Partial)."""
+    return None if solution.problem is None else solution.problem.cost
 
 
 def _coordinates(cost: Any, points: np.ndarray) -> np.ndarray:
