@@ -78,6 +78,8 @@ def line_wasserstein(a: Law, b: Law, p: float, rtol: float = 1e-11) -> Estimate:
     """W_p on the line without closed forms."""
     if a.kind == b.kind == "discrete":
         return between_atoms(a, b, p)
+    if a.quantiles is not None and b.quantiles is not None:  # whose tails tell as much
+        return _quantiles(a, b, p, rtol)
     lacking = [moment_diverges(law, p) if law.kind == "continuous" else "" for law in (a, b)]
     for end in ("-inf", "+inf"):
         if (end in lacking[0]) != (end in lacking[1]) and "?" not in lacking[0] + lacking[1]:
@@ -239,7 +241,8 @@ class _Quantiles:
             density = np.exp(self.law.log_density(x, np.zeros_like(x)))
             miss = np.abs(got - level) / density
         off = 4 * _EPS * (np.abs(x) + self.law.scale)
-        return x, np.maximum(off, np.where(np.isfinite(miss), miss, 0.0))
+        off = np.maximum(off, np.where(np.isfinite(miss), miss, 0.0))
+        return x, np.where(np.isfinite(off), off, self.law.scale)  # scipy has no quantile at some levels
 
 
 def _quantiles(a: Law, b: Law, p: float, rtol: float) -> Estimate:
@@ -272,7 +275,7 @@ def _quantiles(a: Law, b: Law, p: float, rtol: float) -> Estimate:
     inner = [Ray(r.center, r.sign, r.v_min, r.v_max, False) for r in lines]
     seen = type(seen)(inner, seen.center, seen.sign, seen.edges, seen.v, seen.owner, seen.height)
     verdict, missing, where = tails(seen, np.ones(seen.v.size, dtype=bool))
-    lacking = moment_diverges(a, p) + moment_diverges(b, p)
+    lacking = moment_diverges(a, p) + moment_diverges(b, p) if verdict != "finite" else ""
     if verdict == "infinite" and lacking and "?" not in lacking:
         return Estimate(
             math.inf, math.inf, math.inf, f"quantiles: divergent tail at u = {where}", seen.v.size

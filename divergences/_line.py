@@ -203,7 +203,8 @@ def _blurred(what: Functional, lp: np.ndarray, lq: np.ndarray) -> np.ndarray:
     a, b = what.mixing
     with np.errstate(all="ignore"):
         noise = 4 * _EPS * (np.abs(a * lp) + np.abs(b * lq))
-    return np.where(np.isfinite(noise), noise, 0.0)
+        leads = a * lp + b * lq + noise > np.maximum(lp, lq)  # else p or q alone is the integrand
+    return np.where(np.isfinite(noise) & leads, noise, 0.0)
 
 
 def _cut_short(pair: _Pair, value: float, unit: float) -> bool:

@@ -122,7 +122,7 @@ def _continuous(P: Any, shapes: list[float], loc: float, scale: float, common: d
         grain=max([0.0, *(abs(v) for v in shapes if math.isfinite(v))]),
         **common,
     )
-    return settled(law)
+    return law if common["genuine"] and dist.name in _WHOLE else settled(law)
 
 
 def _standardised(
@@ -243,6 +243,12 @@ _FORMULAS = frozenset(
         "weibull_max",
         "weibull_min",
     ]
+)
+
+# Families whose log-densities are numbers everywhere: there is no edge to look for.
+_WHOLE = frozenset(
+    ["beta", "cauchy", "chi2", "expon", "gamma", "halfnorm", "laplace", "lognorm", "norm", "pareto"]
+    + ["rayleigh", "t", "uniform"]
 )
 
 # scipy's densities of these are integrals, a quadrature a point.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ _DIRECT = 1 << 14  # atoms summed one by one to each side of a median
 _LISTED = 1 << 20  # a support of at most so many atoms is summed whole
 _LAST = 2.0**50  # integers beyond lose their neighbours in float64
 _BUDGET = 1 << 22
+_GONE = -2000.0  # logs below it leave no trace, of whatever functional with a finite value
 _ULPS = 8 * _EPS
 
 
@@ -33,10 +35,10 @@ def sum_discrete(what: Functional, p: Law, q: Law) -> Estimate:
         p, q = q, p  # equal both ways, to the last digit
     atoms, gaps = places(p, q)
     with np.errstate(all="ignore"):
-        blocks = [_blocks(*gap) for gap in gaps]
         pair = _Pair(what, p, q, 0.0)
-        tops = [pair.heights(x).max(initial=-np.inf) for x in (atoms, *(b.middle for b in blocks))]
-        top = max(tops)
+        trimmed = [_trimmed(pair, _blocks(*gap)) for gap in gaps]
+        blocks = [block for block, _ in trimmed]
+        top = max([pair.heights(atoms).max(initial=-np.inf), *(height for _, height in trimmed)])
         if top > 500 or (top < -500 and what.finish_log is not None):
             pair = replace(pair, unit=float(top) if math.isfinite(top) else 0.0)
         return _summed(pair, atoms, blocks, gaps)
@@ -91,6 +93,19 @@ def _radius(law: Law, middle: float, sign: float, direct: int) -> float:
     return radius
 
 
+@lru_cache(maxsize=8)
+def _sizes(room: float) -> np.ndarray:
+    """Lengths 2^j - 1, about 1/64 of the distance travelled, that fill ``room``."""
+    lengths, position = [], 0.0
+    while position < room:
+        length = 2.0 ** math.floor(math.log2((position + 128) / 64)) - 1
+        while length > room - position:
+            length = (length - 1) / 2
+        lengths.append(length)
+        position += length
+    return np.array(lengths)
+
+
 @dataclass(frozen=True)
 class _Blocks:
     """Runs of 2^j - 1 consecutive atoms: the first of each in walking order, and its length."""
@@ -120,16 +135,21 @@ class _Blocks:
 def _blocks(start: float, sign: float, end: float) -> _Blocks:
     """Blocks from ``start`` to ``end``, of lengths that grow like the distance travelled."""
     endless = math.isinf(end)
-    room = min(abs(end - start) + 1, _LAST)
-    lengths, position = [], 0.0
-    while position < room:
-        length = 2.0 ** math.floor(math.log2((position + 128) / 64)) - 1
-        while length > room - position:
-            length = (length - 1) / 2
-        lengths.append(length)
-        position += length
-    size = np.array(lengths)
+    size = _sizes(min(abs(end - start) + 1, _LAST))
     return _Blocks(start + sign * (np.cumsum(size) - size), size, sign, endless)
+
+
+def _trimmed(pair: _Pair, blocks: _Blocks) -> tuple[_Blocks, float]:
+    """The blocks less an end in which nothing is left of either law; the top of the integrand's log."""
+    lp, lq, vague = pair.logs(blocks.middle)
+    height = pair.what.log_integrand(lp, lq)
+    height = np.where(vague | np.isnan(height) | np.isposinf(height), -np.inf, height)
+    top = float(height.max(initial=-np.inf))
+    alive = np.flatnonzero((lp > _GONE) | (lq > _GONE) | (height > min(top, 0.0) + _GONE))
+    last = int(alive[-1]) + 3 if alive.size else 1
+    if last >= len(blocks.size):
+        return blocks, top
+    return _Blocks(blocks.first[:last], blocks.size[:last], blocks.sign, False), top
 
 
 @dataclass(frozen=True)
@@ -173,6 +193,8 @@ class _Pair:
 def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks], gaps: Any) -> Estimate:
     what = pair.what
     table = pair.rows(atoms)
+    if table[9].any() and (what.singular_p or what.singular_q):
+        return infinite("supports: an atom of one law has no mass in the other", atoms.size)
     sums, errors, used = table.sum(axis=1), np.zeros(10), atoms.size
     verdict = "finite"
     for block in blocks:
@@ -183,9 +205,9 @@ def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks], gaps: Any) ->
         if not what.bounded and not (what.singular_p or what.singular_q):
             raise ArithmeticError(f"the integrand of {what.name} overflowed")
         return infinite("supports: an atom of one law has no mass in the other", used)
-    _require_mass(pair, sums, errors)
     if verdict == "infinite" and not what.bounded:
         return infinite("summation: divergent tail", used)
+    _require_mass(pair, sums, errors)
     if what.companion is not None and (pair.unit > 0 or sums[0] > 0.5):
         return sum_discrete(what.companion(), pair.p, pair.q)
     if sums[7] >= 1 - 1e-15 and not (table[1] * table[2]).any() and not blocks:
@@ -216,8 +238,15 @@ def _require_mass(pair: _Pair, sums: np.ndarray, errors: np.ndarray) -> None:
 
 def _tail_sum(pair: _Pair, blocks: _Blocks, so_far: np.ndarray) -> tuple[np.ndarray, np.ndarray, str, int]:
     """Sums of the rows over the blocks, brackets' half-widths, verdict, evaluations."""
-    outer = blocks
     total, slack, used = np.zeros(10), np.zeros(10), 0
+    verdict, ends = "finite", []
+    if blocks.endless:
+        heights, sure = _end_heights(pair, blocks)
+        ends = [_ending(np.abs(blocks.middle), height) for height in heights]
+        verdict = ends[0][0]
+        verdict = "unclear" if verdict == "infinite" and not sure else verdict
+        if verdict == "infinite" and not pair.what.bounded:
+            return total, slack, verdict, blocks.size.size
     goal = 1e-14 * (so_far[:3] + 1e-300)
     while True:
         left, middle, right = (pair.rows(x) for x in (blocks.first, blocks.middle, blocks.last))
@@ -233,18 +262,10 @@ def _tail_sum(pair: _Pair, blocks: _Blocks, so_far: np.ndarray) -> tuple[np.ndar
         total = total + value[:, ~coarse].sum(axis=1)
         slack = slack + gap[:, ~coarse].sum(axis=1)
         blocks = blocks.split(coarse)
-    if not outer.endless:
-        return total, slack, "finite", used
-    verdict = "finite"
-    heights, sure = _end_heights(pair, outer)
-    for k, height in enumerate(heights):
-        found, rest, doubt = _ending(np.abs(outer.middle), height)
-        if found == "infinite" and not sure:
-            found = "unclear"
+    for k, (_, rest, doubt) in enumerate(ends):
         if math.isfinite(rest):
             total[k] += rest
         slack[k] += doubt
-        verdict = found if k == 0 else verdict
     return total, slack, verdict, used
 
 
