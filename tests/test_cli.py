@@ -155,3 +155,23 @@ def test_barycenter_of_images(tmp_path):
     out = run("transport", "barycenter", tmp_path / "a.npy", "--shares", 1, 2)
     assert out.returncode == 2
     assert out.stderr.count("\n") == 1
+
+
+def test_transport_entropic_partial_and_unbalanced(tmp_path):
+    rng = np.random.default_rng(3)
+    x, y = rng.random((20, 2)), rng.random((25, 2)) + 0.5
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    import transport as tp
+
+    cost = tp.PointCloud(x, y, "euclidean", power=2.0)
+    for flag, value, options in (
+        ("--reg", 0.1, {"solver": tp.Sinkhorn(0.1, relative=True)}),
+        ("--partial", 0.5, {"marginals": tp.Partial(0.5)}),
+        ("--unbalanced", 0.7, {"marginals": tp.KL(0.7)}),
+    ):
+        paths = tmp_path / "x.npy", tmp_path / "y.npy"
+        done = run("transport", *paths, "--kind", "points", "--json", flag, str(value))
+        facts = json.loads(done.stdout)
+        assert facts["cost"] == pytest.approx(tp.solve(cost, **options).value, rel=1e-12)
+        assert facts["lower"] <= facts["distance"] <= facts["upper"]

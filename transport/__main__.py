@@ -35,6 +35,14 @@ def _parser() -> Parser:
     parser.add_argument("y", metavar="Y", help="the same")
     parser.add_argument("--p", type=float, default=2.0, help="exponent of the Euclidean cost (default 2)")
     add_reading_options(parser)
+    parser.add_argument(
+        "--reg", type=float, metavar="R", help="entropic plan, regularisation R times the largest cost"
+    )
+    soft = parser.add_mutually_exclusive_group()
+    soft.add_argument("--partial", type=float, metavar="M", help="move only the mass M, where it is cheapest")
+    soft.add_argument(
+        "--unbalanced", type=float, metavar="RHO", help="marginals at the price RHO KL, in units of the cost"
+    )
     parser.add_argument("--plan", metavar="OUT.npz", help="write the plan: rows, cols, mass, f, g, points")
     parser.add_argument("--plot", metavar="OUT.png", help="draw the plan")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -90,6 +98,12 @@ def main(argv: Sequence[str]) -> int:
             callback=ticker,
             time_limit=args.time_limit,
             throw=args.time_limit is None,
+            solver=None if args.reg is None else tp.Sinkhorn(args.reg, relative=True),
+            marginals=tp.Partial(args.partial)
+            if args.partial is not None
+            else tp.KL(args.unbalanced)
+            if args.unbalanced is not None
+            else None,
         )
     finally:
         ticker.done()
@@ -112,6 +126,8 @@ def main(argv: Sequence[str]) -> int:
 
         draw_plan(first, second, solution, args.plot, title=f"W_{p:g} = {_root(solution.value, p):.6g}")
     facts = _facts(solution, p) | {"read_as": words}
+    facts |= {k: float(solution.stats[k]) for k in ("reg", "regularised", "mass", "transport_cost")
+              if k in solution.stats}  # fmt: skip
     lines = read_as((args.x, args.y), words)
     sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts) + lines)
     return 0
@@ -159,7 +175,8 @@ def _table(facts: dict[str, Any]) -> str:
         f"{'certified':<12} [{facts['lower']:.15g}, {facts['upper']:.15g}]\n"
         f"{'plan':<12} {facts['n']} x {facts['m']}, {facts['arcs']} arcs, "
         f"marginals to {facts['marginal_error']:.1e}\n"
-        f"{'status':<12} {facts['advice']}\n"
+        + "".join(f"{k:<12} {facts[k]:.15g}\n" for k in ("reg", "regularised", "mass") if k in facts)
+        + f"{'status':<12} {facts['advice']}\n"
         f"{'time':<12} {facts['seconds']:.3g} s, {facts['iterations']} iterations\n"
     )
 
