@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
 import transport as tp
 from transport._kernels import assignment as kernels
-from transport._solver import assignment, exact, geometric
+from transport._solver import exact
 from transport._solver.exact import Exact
+from transport._solver.tuning import TUNING
 
 KINDS = [
     "uniform",
@@ -46,9 +49,13 @@ def clouds(kind: str, n: int, d: int, rng: np.random.Generator) -> tuple[np.ndar
     return x, y
 
 
+ALWAYS = Exact(method="points", tuning=replace(TUNING, auction_points=0, coarsest=8))
+"""Auctions for any number of points, from 8 clusters on."""
+
+
 @pytest.fixture
 def auctions(monkeypatch):
-    """Auctions for any number of points, from 8 clusters on; the list of how each ended."""
+    """The list of how each auction ended."""
     ended = []
     assign = exact.assign
 
@@ -56,8 +63,6 @@ def auctions(monkeypatch):
         ended.append((yield from assign(matching)))
         return ended[-1]
 
-    monkeypatch.setattr(geometric, "MANY", 0)
-    monkeypatch.setattr(geometric, "COARSEST", 8)
     monkeypatch.setattr(exact, "assign", watched)
     return ended
 
@@ -79,34 +84,34 @@ def check(sol: tp.Solution, x: np.ndarray, y: np.ndarray, cost: str) -> None:
 def test_agrees_with_scipy(kind, cost, d, auctions):
     for n, seed in ((90, 0), (333, 1)):
         x, y = clouds(kind, n, d, np.random.default_rng([seed, d]))
-        sol = tp.solve(tp.PointCloud(x, y, cost), solver=Exact(method="points"))
+        sol = tp.solve(tp.PointCloud(x, y, cost), solver=ALWAYS)
         check(sol, x, y, cost)
     if kind in ("uniform", "identical"):
         assert auctions == [True, True]
 
 
 @pytest.mark.parametrize("shortlist", [3, 4])
-def test_pools_without_a_perfect_matching_grow_one(shortlist, auctions, monkeypatch):
-    monkeypatch.setattr(geometric, "SHORTLIST", shortlist)
+def test_pools_without_a_perfect_matching_grow_one(shortlist, auctions):
+    tuning = replace(ALWAYS.tuning, points_shortlist=shortlist)
     x, y = clouds("uniform", 400, 2, np.random.default_rng(5))
-    check(tp.solve(tp.PointCloud(x, y), solver=Exact(method="points")), x, y, "sqeuclidean")
+    check(tp.solve(tp.PointCloud(x, y), solver=replace(ALWAYS, tuning=tuning)), x, y, "sqeuclidean")
     assert auctions == [True]
 
 
-@pytest.mark.parametrize("limit", ["BIDS", "SETTLED"])
-def test_the_simplex_takes_over(limit, auctions, monkeypatch):
-    monkeypatch.setattr(assignment, limit, 0)
+@pytest.mark.parametrize("limit", ["auction_bids", "auction_settled"])
+def test_the_simplex_takes_over(limit, auctions):
+    tuning = replace(ALWAYS.tuning, **{limit: 0})
     x, y = clouds("uniform", 300, 2, np.random.default_rng(6))
-    check(tp.solve(tp.PointCloud(x, y), solver=Exact(method="points")), x, y, "sqeuclidean")
+    check(tp.solve(tp.PointCloud(x, y), solver=replace(ALWAYS, tuning=tuning)), x, y, "sqeuclidean")
     assert True not in auctions
 
 
 @pytest.mark.parametrize("k", [-700, -3, 5, 600])
 def test_scaling_by_powers_of_two_scales_the_answer_exactly(k, auctions):
     x, y = clouds("uniform", 500, 2, np.random.default_rng(7))
-    one = tp.solve(tp.PointCloud(x, y, "euclidean"), solver=Exact(method="points"))
+    one = tp.solve(tp.PointCloud(x, y, "euclidean"), solver=ALWAYS)
     scaled = tp.PointCloud(np.ldexp(x, k), np.ldexp(y, k), "euclidean")
-    other = tp.solve(scaled, solver=Exact(method="points"))
+    other = tp.solve(scaled, solver=ALWAYS)
     assert auctions == [True, True]
     assert other.value == np.ldexp(one.value, k)
     assert np.array_equal(other.arcs.cols, one.arcs.cols)
@@ -117,14 +122,14 @@ def test_unequal_masses_are_left_to_the_simplex(auctions):
     x, y = clouds("uniform", 64, 2, np.random.default_rng(8))
     a = np.full(64, 1 / 64)
     a[:2] = 0.5 / 64, 1.5 / 64
-    tp.solve(tp.PointCloud(x, y), a, solver=Exact(method="points"))
-    tp.solve(tp.PointCloud(x[:32], y), solver=Exact(method="points"))
+    tp.solve(tp.PointCloud(x, y), a, solver=ALWAYS)
+    tp.solve(tp.PointCloud(x[:32], y), solver=ALWAYS)
     assert auctions == []
 
 
 def test_any_limit_leaves_a_bracket_of_the_optimum(auctions):
     x, y = clouds("uniform", 800, 2, np.random.default_rng(9))
-    cloud, solver = tp.PointCloud(x, y), Exact(method="points")
+    cloud, solver = tp.PointCloud(x, y), ALWAYS
     full = tp.solve(cloud, solver=solver)
     for limit in (1, 1000, full.n_iter // 2, full.n_iter - 1):
         sol = tp.solve(cloud, solver=solver, max_iter=limit, throw=False)

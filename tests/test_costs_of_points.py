@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 
 import transport as tp
 from transport._solver.geometric import Norm
+from transport._solver.tuning import TUNING
 
 METRICS = ("euclidean", "cityblock", "chebyshev")
 
@@ -27,14 +28,11 @@ def test_entries_and_blocks_are_bitwise_alike(metric, power, d):
         assert np.array_equal(cloud.entries(rows[:size], cols[:size]), block[rows[:size], cols[:size]])
 
 
-def test_all_pairs_of_some_points_are_those_pairs(monkeypatch):
-    from transport._solver import geometric
-
+def test_all_pairs_of_some_points_are_those_pairs():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, 40, 3))
     rows, cols = rng.permutation(40)[:17], rng.permutation(40)[:13]
     wanted = tp.PointCloud(x, y).block(0, 40)[np.ix_(rows, cols)]
-    for few in (geometric.FEW, 0):  # pair by pair, and by blocks
-        monkeypatch.setattr(geometric, "FEW", few)
-        assert np.array_equal(Norm(0, 2.0).costs(x, y, rows[:, None], cols), wanted)
-        assert np.array_equal(Norm(0, 2.0).costs(x, y, rows[:, None], cols[None, :]), wanted)
+    for few in (TUNING.block_pairs, 0):  # pair by pair, and by blocks
+        assert np.array_equal(Norm(0, 2.0, few).costs(x, y, rows[:, None], cols), wanted)
+        assert np.array_equal(Norm(0, 2.0, few).costs(x, y, rows[:, None], cols[None, :]), wanted)

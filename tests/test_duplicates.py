@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import transport as tp
-from transport._solver import duplicates
 from transport._solver.duplicates import groups_of
 from transport._solver.exact import Exact
+from transport._solver.tuning import TUNING
 
-
-@pytest.fixture
-def always(monkeypatch):
-    """Small problems merge too."""
-    monkeypatch.setattr(duplicates, "SMALLEST", 0)
-    monkeypatch.setattr(duplicates, "FEWEST", -1)
-    monkeypatch.setattr(duplicates, "WORTH", 2.0)
+ALWAYS = Exact(tuning=replace(TUNING, duplicates_points=0, duplicates_pairs=-1, duplicates_distinct=2.0))
+"""Small problems merge too."""
 
 
 def masses(rng, n, kind):
@@ -30,7 +27,6 @@ def masses(rng, n, kind):
     return w / w.sum()
 
 
-@pytest.mark.usefixtures("always")
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.booleans(), st.integers(0, 10**6))
 def test_same_value_certified_on_the_original_points(n, m, values, uniform, seed):
     rng = np.random.default_rng(seed)
@@ -38,7 +34,7 @@ def test_same_value_certified_on_the_original_points(n, m, values, uniform, seed
     kind = "uniform" if uniform else "rough"
     a, b = masses(rng, n, kind), masses(rng, m, kind)
     cloud = tp.PointCloud(x, y, "euclidean")
-    sol = tp.solve(cloud, a, b)
+    sol = tp.solve(cloud, a, b, solver=ALWAYS)
     ref = tp.solve(cloud, a, b, solver=Exact("matrix"))
     assert "with duplicates" in sol.stats["reason"]
     assert "duplicates" not in ref.stats["reason"]
@@ -53,12 +49,11 @@ def test_same_value_certified_on_the_original_points(n, m, values, uniform, seed
     assert (sol.potentials.f[:, None] + sol.potentials.g <= c).all()
 
 
-@pytest.mark.usefixtures("always")
 @given(st.integers(1, 40), st.integers(0, 10**6))
 def test_an_assignment_stays_one(n, seed):
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, 3, (2, n, 2))
-    sol = tp.solve(tp.PointCloud(x, y))
+    sol = tp.solve(tp.PointCloud(x, y), solver=ALWAYS)
     assert sol.plan.nnz == n
     assert (np.bincount(sol.plan.row, minlength=n) == 1).all()
     assert (np.bincount(sol.plan.col, minlength=n) == 1).all()

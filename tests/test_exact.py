@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,9 +26,11 @@ from transport._solution import Status
 from transport._solver.base import Coupling, run
 from transport._solver.exact import Exact
 from transport._solver.levels import cluster
+from transport._solver.tuning import TUNING
 from transport.internal import InfeasibleError
 
 EPS = 2.0**-52
+GENERAL = replace(TUNING, at_once_pairs=0, medium_pairs=0)  # column generation for small matrices too
 
 
 def solve(c, a=None, b=None, **options) -> tuple[float, Coupling]:
@@ -182,11 +185,8 @@ def test_agrees_with_a_general_lp_solver_and_with_its_own_duals(c, a, b):
 
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in families()])
-def test_both_trees_reach_the_optimum(c, a, b, lazy, monkeypatch):
-    monkeypatch.setattr("transport._solver.small.AT_ONCE", 0)
-    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
-    monkeypatch.setattr("transport._solver.trees.LAZY_NODES", 0 if lazy else 10**9)
-    value, k = solve(c, a, b)
+def test_both_trees_reach_the_optimum(c, a, b, lazy):
+    value, k = solve(c, a, b, tuning=replace(GENERAL, linked_nodes=0 if lazy else 10**9))
     check(c, a, b, value, k)
 
 
@@ -203,12 +203,11 @@ def smooth_images(side):
     return c, a / a.sum(), b / b.sum()
 
 
-def test_coarse_to_fine_and_cold_start_reach_the_same_optimum(monkeypatch):
+def test_coarse_to_fine_and_cold_start_reach_the_same_optimum():
     c, a, b = smooth_images(26)
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
-    monkeypatch.setattr("transport._solver.matrix.SMALLEST", 10**9)
-    cold, k = solve(c, a, b)
+    cold, k = solve(c, a, b, tuning=replace(TUNING, cluster_rows=10**9))
     check(c, a, b, cold, k)
     assert value == pytest.approx(cold, rel=1e-13)
 
@@ -317,15 +316,13 @@ def test_concurrent_solves_give_the_sequential_answers():
 
 
 def test_bitwise_the_same_on_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr("transport._solver.scan.CHUNK_ENTRIES", 1 << 14)
-    monkeypatch.setattr("transport._solver.small.AT_ONCE", 0)
-    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
+    tuning = replace(GENERAL, scan_entries=1 << 14)
     rng = np.random.default_rng(0)
     c, a, b = rng.random((300, 300)), rng.dirichlet(np.ones(300)), rng.dirichlet(np.ones(300))
     answers = []
     for threads in (1, 2, 5):
         monkeypatch.setenv("KANTOROVICH_NUM_THREADS", str(threads))
-        answers.append(solve(c, a, b)[1])
+        answers.append(solve(c, a, b, tuning=tuning)[1])
     for k in answers[1:]:
         for name in ("rows", "cols", "mass", "f", "g"):
             np.testing.assert_array_equal(getattr(k, name), getattr(answers[0], name))
@@ -451,12 +448,10 @@ def test_a_warm_start_of_another_shape_is_refused():
 
 
 @pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*f[1:], id=f[0]) for f in families()])
-def test_at_once_and_the_general_path_agree(c, a, b, monkeypatch):
+def test_at_once_and_the_general_path_agree(c, a, b):
     value, k = solve(c, a, b)
     check(c, a, b, value, k)
-    monkeypatch.setattr("transport._solver.small.AT_ONCE", 0)
-    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
-    general, k = solve(c, a, b)
+    general, k = solve(c, a, b, tuning=GENERAL)
     check(c, a, b, general, k)
     assert general == pytest.approx(value, rel=1e-12, abs=1e-300)
 

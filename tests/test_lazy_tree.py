@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 
 import transport as tp
 from transport._kernels import simplex_pieces, simplex_tour
-from transport._solver import lazy_tree
 from transport._solver.lazy_tree import LazyTree, tour_memory
 from transport._solver.trees import Pool, ThreadTree, Work
+from transport._solver.tuning import TUNING
 from transport.internal import run_chunks
 
 N, M = 300, 260
@@ -59,23 +60,26 @@ def value(tree, pool):
     return sent, int((sent * cost.astype(np.int64)).sum())
 
 
-def run(tree, pool, budget=10**9):
-    work = Work(budget=budget)
+def run(tree, pool, budget=10**9, tuning=TUNING):
+    work = Work(budget=budget, tuning=tuning)
     for _ in tree.optimise(pool, work):
         pass
     return work
 
 
 @pytest.fixture(params=["small at once", "pieces", "pieces with tours", "whole"])
-def regime(request, monkeypatch):
+def regime(request):
     """Every way through the tree at 560 nodes."""
     if request.param == "small at once":
-        return
-    monkeypatch.setattr(lazy_tree, "MANY", 0)
-    monkeypatch.setattr(lazy_tree, "PIECE", 8 if "pieces" in request.param else 10**9)
-    monkeypatch.setattr(lazy_tree, "TOURED", 0 if "tours" in request.param else 10**9)
-    monkeypatch.setattr(lazy_tree, "SCAN", 64)
-    monkeypatch.setattr(lazy_tree, "TRIES", 20)
+        return TUNING
+    return replace(
+        TUNING,
+        pieces_nodes=0,
+        piece_nodes=8 if "pieces" in request.param else 10**9,
+        toured_nodes=0 if "tours" in request.param else 10**9,
+        scan_nodes=64,
+        piece_tries=20,
+    )
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -84,7 +88,7 @@ def test_the_optimum_of_the_threaded_tree(seed, ties, regime):
     reference, pool, masses = planted(ThreadTree, seed, ties)
     run(reference, pool)
     tree, pool, masses = planted(LazyTree, seed, ties)
-    work = run(tree, pool)
+    work = run(tree, pool, tuning=regime)
     sent, total = value(tree, pool)
     assert total == value(reference, pool)[1]
     np.testing.assert_array_equal(sent.sum(axis=1), masses[0])
@@ -97,7 +101,7 @@ def test_threads_change_no_bit(regime, monkeypatch):
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("KANTOROVICH_NUM_THREADS", threads)
         tree, pool, _ = planted(LazyTree, 7)
-        run(tree, pool)
+        run(tree, pool, tuning=regime)
         found.append((tree.parents, tree.flows, tree.heights))
     for other in found[1:]:
         for x, y in zip(found[0], other):
@@ -107,7 +111,7 @@ def test_threads_change_no_bit(regime, monkeypatch):
 @pytest.mark.parametrize("budget", [1, 17, 200, 900])
 def test_never_more_pivots_than_the_budget_and_a_flow_at_any_time(budget, regime):
     tree, pool, masses = planted(LazyTree, 3)
-    work = Work(budget=budget)
+    work = Work(budget=budget, tuning=regime)
     for _ in tree.optimise(pool, work):
         assert work.pivots <= budget
         parent = tree.parents
@@ -160,10 +164,7 @@ def potentials(tree):
 
 def test_the_tour_follows_every_pivot(monkeypatch):
     """Potentials and the tour itself, after each call: sums of integers, so to the bit."""
-    monkeypatch.setattr(lazy_tree, "MANY", 0)
-    monkeypatch.setattr(lazy_tree, "PIECE", 10**9)
-    monkeypatch.setattr(lazy_tree, "FIRST_SLICE", 3)
-    monkeypatch.setattr(lazy_tree, "paced", lambda size, seconds: size)
+    tuning = replace(TUNING, pieces_nodes=0, piece_nodes=10**9, first_slice=3, slice_seconds=0.0)
     inner = simplex_tour.attempt_current
     renewed = []
     monkeypatch.setattr(simplex_tour, "renew", lambda *a, f=simplex_tour.renew: renewed.append(f(*a)))
@@ -196,7 +197,7 @@ def test_the_tour_follows_every_pivot(monkeypatch):
 
     monkeypatch.setattr(simplex_tour, "attempt_current", checked)
     tree, pool, _ = planted(LazyTree, 5)
-    run(tree, pool)
+    run(tree, pool, tuning=tuning)
     assert len(looks) > 300
     assert len(renewed) > 3
 
@@ -210,17 +211,15 @@ def test_memory_of_a_tour_is_linear():
     assert large < 30 * 10**6
 
 
-def test_points_through_pieces_are_certified(monkeypatch):
-    monkeypatch.setattr(lazy_tree, "MANY", 1000)
-    monkeypatch.setattr(lazy_tree, "PIECE", 128)
-    monkeypatch.setattr(lazy_tree, "TOURED", 512)
+def test_points_through_pieces_are_certified():
+    tuning = replace(TUNING, pieces_nodes=1000, piece_nodes=128, toured_nodes=512)
     rng = np.random.default_rng(0)
     x, y = rng.random((2, 4000, 2))
     a, b = rng.dirichlet(np.ones(4000), 2)
-    pieces = tp.solve(tp.PointCloud(x, y), a, b)
+    pieces = tp.solve(tp.PointCloud(x, y), a, b, solver=tp.Exact(tuning=tuning))
     assert pieces.gap <= 1e-12 * pieces.value
-    monkeypatch.setattr(lazy_tree, "MANY", 10**9)
-    assert pieces.value == pytest.approx(tp.solve(tp.PointCloud(x, y), a, b).value, rel=1e-13)
+    whole = tp.Exact(tuning=replace(tuning, pieces_nodes=10**9))
+    assert pieces.value == pytest.approx(tp.solve(tp.PointCloud(x, y), a, b, solver=whole).value, rel=1e-13)
 
 
 def test_nobody_works_on_the_tree_after_an_interruption(monkeypatch):

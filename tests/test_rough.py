@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,10 @@ from transport._solver.columns import Simplex
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.trees import Work
+from transport._solver.tuning import TUNING
+
+COLD = replace(TUNING, rough_units=())
+"""No rounded masses."""
 
 
 def drained(slices):
@@ -59,11 +65,10 @@ def instances():
 
 
 @pytest.mark.parametrize(("c", "a", "b"), [pytest.param(*i[1:], id=i[0]) for i in instances()])
-def test_the_start_does_not_change_the_optimum(c, a, b, monkeypatch):
+def test_the_start_does_not_change_the_optimum(c, a, b):
     b = b * (a.sum() / b.sum())
     sol = tp.solve(c, a, b)
-    monkeypatch.setattr(rough, "UNITS", ())
-    cold = tp.solve(c, a, b)
+    cold = tp.solve(c, a, b, solver=tp.Exact(tuning=COLD))
     assert sol.gap <= 1e-12 * np.abs(c[sol.arcs.rows, sol.arcs.cols]).max()
     assert sol.value == pytest.approx(cold.value, rel=1e-12, abs=1e-15)
 
@@ -71,7 +76,7 @@ def test_the_start_does_not_change_the_optimum(c, a, b, monkeypatch):
 @pytest.mark.parametrize(
     ("cost", "power"), [("sqeuclidean", 1.0), ("euclidean", 1.0), ("euclidean", 3.0), ("cityblock", 1.0)]
 )
-def test_tiles_start_from_rough_masses_too(cost, power, monkeypatch):
+def test_tiles_start_from_rough_masses_too(cost, power):
     rng = np.random.default_rng(5)
     n = 560
     points = rng.standard_normal((n, 30)), rng.standard_normal((n, 30))
@@ -79,7 +84,7 @@ def test_tiles_start_from_rough_masses_too(cost, power, monkeypatch):
     options = {"solver": tp.Exact(method="points")}
     sol = tp.solve(tp.PointCloud(*points, cost, power=power), a, b, **options)
     assert sol.gap <= 1e-12 * sol.value
-    monkeypatch.setattr(rough, "UNITS", ())
+    options["solver"] = tp.Exact(method="points", tuning=COLD)
     cold = tp.solve(tp.PointCloud(*points, cost, power=power), a, b, **options)
     assert sol.value == pytest.approx(cold.value, rel=1e-12)
     assert sol.n_iter != cold.n_iter  # it was used
@@ -209,8 +214,8 @@ def test_pricing_finds_the_worst_of_each_row(problem, count, partial):
         assert np.array_equal(cols[i, : found[i]], order[i, : found[i]])
 
 
-def test_stopped_at_rough_masses_the_answer_is_near(monkeypatch):
-    monkeypatch.setattr("transport._solver.small.MEDIUM", 0)
+def test_stopped_at_rough_masses_the_answer_is_near():
+    solver = tp.Exact(tuning=replace(TUNING, medium_pairs=0))
     rng = np.random.default_rng(11)
     n = 900
     c = rng.random((n, n))
@@ -222,22 +227,21 @@ def test_stopped_at_rough_masses_the_answer_is_near(monkeypatch):
         stages.append(progress.message)
         return progress.message.startswith("pricing, rough masses")
 
-    sol = tp.solve(c, a, b, callback=stop, throw=False)
+    sol = tp.solve(c, a, b, solver=solver, callback=stop, throw=False)
     assert stages[-1].startswith("pricing, rough masses")
     assert sol.status is not tp.Status.OPTIMAL
     assert 0.5 * best < sol.lower_bound <= best <= sol.upper_bound < 0.2 * c.mean()
 
 
-def test_a_stage_does_not_look_again_after_its_last_few_arcs(monkeypatch):
+def test_a_stage_does_not_look_again_after_its_last_few_arcs():
     rng = np.random.default_rng(11)
     x, y = rng.standard_normal((2, 700, 30))
     c = ((x[:, None] - y) ** 2).sum(axis=2)
     masses = integer_masses(*rng.dirichlet(np.ones(700), 2))
     looks = []
-    for last in (rough.LAST, 0.0):
-        monkeypatch.setattr(rough, "LAST", last)
-        work = Work(budget=10**9)
+    for last in (TUNING.rough_last, 0.0):
+        work = Work(budget=10**9, tuning=replace(TUNING, rough_last=last))
         oracle = MatrixOracle(c, masses, work, magnitude=float(c.max()))
         drained(rough.rough_start(oracle, drained(oracle._shortlist(c.min(axis=0))), masses, work))
         looks.append(work.rounds)
-    assert looks[0] == len(rough.UNITS) < looks[1]
+    assert looks[0] == len(TUNING.rough_units) < looks[1]

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transport._solver.line_start import FEWEST, line_potential
-from transport._solver.small import AT_ONCE, NODES_AT_ONCE
+from transport._solver.tuning import TUNING
 from transport.internal import as_float64, namespace, run_chunks, to_numpy
 
 Packed: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -220,7 +220,7 @@ def _masses(w: Any, first: int, last: int, sizes: np.ndarray) -> Packed:
 def _fits(inputs: Inputs, first: int, last: int, shapes: np.ndarray) -> np.ndarray:
     """Whether each is small, and has as many masses as its matrix has rows and columns."""
     n, m = shapes[:, 0], shapes[:, 1]
-    fits = (n > 0) & (m > 0) & (n * m <= AT_ONCE) & (n + m <= NODES_AT_ONCE)
+    fits = (n > 0) & (m > 0) & (n * m <= TUNING.at_once_pairs) & (n + m <= TUNING.at_once_nodes)
     for w, side in ((inputs.a, 0), (inputs.b, 1)):
         if w is not None:
             lengths = list(map(len, w[first:last])) if isinstance(w, list) else w.shape[-1]

@@ -13,7 +13,7 @@ from transport._certificate import intervals
 from transport._pairwise.measures import Ground, Pack
 from transport._points import METRICS, PointCloud
 from transport._solve import solve
-from transport._solver.small import AT_ONCE, NODES_AT_ONCE
+from transport._solver.tuning import TUNING
 from transport.internal import one_thread, run_chunks
 
 Found: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, str]]
@@ -48,7 +48,11 @@ class Work:
             if self.ground.matrix is None and left.atoms.shape[1] == 1:
                 return _on_the_line(self.p, self.shift, left, right, pairs)
             few = left.sizes[pairs[:, 0]], right.sizes[pairs[:, 1]]
-            small = self.plain & (few[0] * few[1] <= AT_ONCE) & (few[0] + few[1] <= NODES_AT_ONCE)
+            small = (
+                self.plain
+                & (few[0] * few[1] <= TUNING.at_once_pairs)
+                & (few[0] + few[1] <= TUNING.at_once_nodes)
+            )
             at = np.flatnonzero(small)
             value[at], lower[at], upper[at], sound = self._by_kernel(left, right, pairs[at])
             rest = np.concatenate([at[~sound], np.flatnonzero(~small)])

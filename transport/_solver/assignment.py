@@ -20,10 +20,7 @@ from transport._solver.trees import Pool, Work
 FIRST, COARSE, FINE = 1.0, 2.0**-4, 2.0**-6  # bids shrink from, to; in typical reduced costs of the pool
 SHRINK = 4.0
 CAP = 8.0  # typical reduced costs that a source pays before its arcs are priced again
-BIDS = 100  # per point and level, before the simplex is asked instead
-SETTLED = 400  # sinks settled per point and level, likewise
 SLICE = 200_000  # bids or sinks: about 20 ms
-ROUNDS = 30
 
 
 class Points(Protocol):
@@ -119,7 +116,7 @@ class Matching:
 
         if not self.unit > 0:
             return False
-        most = self.work.pivots + BIDS * self.n
+        most = self.work.pivots + self.work.tuning.auction_bids * self.n
         queue, parked = np.empty(self.n, np.int64), np.empty(self.n, np.int64)
         while self.step > finest * self.unit:
             self.step /= SHRINK
@@ -180,7 +177,7 @@ class Matching:
                 cursor,
             )
             work.spend(int(cursor[2]) - paths)
-            if cursor[1] > SETTLED * n:
+            if cursor[1] > work.tuning.auction_settled * n:
                 return False
             yield
         return True
@@ -222,7 +219,7 @@ def assign(matching: Matching) -> Slices[bool]:
     yield from matching.price()  # while prices still move easily: a late arc costs a long search
     if not (yield from matching.auction(FINE)):
         return False
-    for _ in range(ROUNDS):
+    for _ in range(work.tuning.auction_rounds):
         work.stage = "augmenting"
         if not (yield from matching.repair()):
             return False

@@ -12,10 +12,9 @@ import numpy as np
 from transport._callable import FunctionCost
 from transport._cost import Cost, row_blocks
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.tuning import TUNING, Tuning
 from transport.internal import run_chunks, thread_count
 
-SHORTLIST = 32  # wider than for stored costs: a round costs an evaluation of all pairs
-PER_ROW = 32
 STRIP_ENTRIES = 1 << 18
 _SLICE_SECONDS = 0.03
 
@@ -35,7 +34,8 @@ class BlockOracle:
         Rows and columns of ``cost`` that carry mass, ascending.
     """
 
-    def __init__(self, cost: Cost, sources: np.ndarray, sinks: np.ndarray) -> None:
+    def __init__(self, cost: Cost, sources: np.ndarray, sinks: np.ndarray, tuning: Tuning = TUNING) -> None:
+        self.tuning = tuning
         self.cost, self.sources, self.sinks = cost, sources, sinks
         self.exponent = 0  # costs are in units of 2^exponent
         self.has_forbidden, self.forbids_by_size, self.magnitude = False, True, 0.0
@@ -146,9 +146,10 @@ class BlockOracle:
         from transport._kernels.simplex_matrix import nearest_in_rows
 
         n, m = self.shape
+        short = self.tuning.strips_shortlist
         lock = threading.Lock()
-        cols, in_row = np.zeros((n, min(SHORTLIST, m)), np.int64), np.empty((n, min(SHORTLIST, m)))
-        rows, in_col = np.zeros((m, min(SHORTLIST, n)), np.int64), np.full((m, min(SHORTLIST, n)), np.inf)
+        cols, in_row = np.zeros((n, min(short, m)), np.int64), np.empty((n, min(short, m)))
+        rows, in_col = np.zeros((m, min(short, n)), np.int64), np.full((m, min(short, n)), np.inf)
         f, row_costs, col_costs = np.zeros(n), np.empty(cols.shape), np.empty(rows.shape)
 
         def visit(i0: int, i1: int, values: np.ndarray) -> None:
@@ -193,7 +194,7 @@ class BlockOracle:
     ) -> Slices[Arcs]:
         """Up to 32 columns of every row, and their costs remembered."""
         n, m = self.shape
-        cols, count = np.zeros((n, min(PER_ROW, m)), np.int64), np.zeros(n, np.int64)
+        cols, count = np.zeros((n, min(self.tuning.strips_per_row, m)), np.int64), np.zeros(n, np.int64)
         costs = np.empty(cols.shape)
 
         def visit(i0: int, i1: int, values: np.ndarray) -> None:

@@ -11,30 +11,24 @@ from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.hubs import has_hubs
 from transport._solver.memory import require
-from transport._solver.small import MEDIUM
+from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 from transport._tree_metric import TreeMetric
 
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
-FEW = 1 << 18  # pairs up to which the stored matrix wins over building trees
-FEW_HIGH = 1 << 24  # ... beyond 4 dimensions, where neither trees nor tiles prune well: 128 MB
-HIGH = 16  # dimensions
 SAMPLE = 64  # points of either side
-UNEVEN = 2.0**10  # ratio of distances
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 
 BLOCK_NODE_BYTES = 4000  # three vectors of 32 for each node and side, and the costs remembered
 
-FILLED = 0.25  # cells with mass, both images together, from which flows between neighbours pay
 
-
-def choose(problem: Problem, method: str) -> tuple[str, str]:
+def choose(problem: Problem, method: str, tuning: Tuning = TUNING) -> tuple[str, str]:
     """(method, reason).
 
     Raises ValueError if ``method`` is forced on a problem it cannot solve, MemoryError if it would not fit.
     """
-    method, reason = _choose(problem, method)
+    method, reason = _choose(problem, method, tuning)
     n, m = _with_mass(problem)
     if method == "grid":
         n = m = problem.shape[0]
@@ -51,34 +45,34 @@ def _with_mass(problem: Problem) -> tuple[int, int]:
     return int(np.count_nonzero(problem.a)), int(np.count_nonzero(problem.b))
 
 
-def _few(problem: Problem) -> int:
+def _few(problem: Problem, t: Tuning) -> int:
     """Pairs up to which storing them wins."""
     cloud = problem.cost
     if not isinstance(cloud, PointCloud):
-        return FEW
+        return t.stored_pairs
     plain = cloud.metric == "euclidean" and cloud.power in (1.0, 2.0)
     n, m = problem.shape
-    if cloud.dim > 4:
-        worth = FEW < n * m <= FEW_HIGH
-        if worth and (not plain or _is_uneven(cloud, clusters=True)):
-            return FEW_HIGH
-    if not FEW < n * m <= MEDIUM:
-        return FEW
-    if cloud.dim > HIGH or _is_uneven(cloud, clusters=False):
-        return MEDIUM
-    return MEDIUM if not plain and problem.has_equal_masses else FEW
+    if cloud.dim > t.low_dimensions:
+        worth = t.stored_pairs < n * m <= t.stored_pairs_high
+        if worth and (not plain or _is_uneven(cloud, t, clusters=True)):
+            return t.stored_pairs_high
+    if not t.stored_pairs < n * m <= t.medium_pairs:
+        return t.stored_pairs
+    if cloud.dim > t.high_dimensions or _is_uneven(cloud, t, clusters=False):
+        return t.medium_pairs
+    return t.medium_pairs if not plain and problem.has_equal_masses else t.stored_pairs
 
 
-def _is_uneven(cloud: PointCloud, *, clusters: bool) -> bool:
+def _is_uneven(cloud: PointCloud, t: Tuning, *, clusters: bool) -> bool:
     """Whether some points are far from all others or (``clusters``) many so near that tiles cannot tell."""
     n, m = cloud.shape
     rows, cols = np.arange(SAMPLE) * n // SAMPLE, np.arange(SAMPLE) * m // SAMPLE
     few, typical = np.quantile(cloud.restrict(rows, cols).block(0, SAMPLE), (0.05, 0.5))
-    far = UNEVEN**cloud.power
+    far = t.uneven**cloud.power
     return bool(cloud.magnitude > far * typical or (clusters and typical > far * few))
 
 
-def _choose(problem: Problem, method: str) -> tuple[str, str]:
+def _choose(problem: Problem, method: str, t: Tuning) -> tuple[str, str]:
     cost = problem.cost
     n, m = _with_mass(problem)
     if method == "line" and not problem.is_one_dimensional:
@@ -109,11 +103,11 @@ def _choose(problem: Problem, method: str) -> tuple[str, str]:
         return "matrix", STORED
     if isinstance(cost, SparseMatrix):
         return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
-    if n * m <= _few(problem):
+    if n * m <= _few(problem, t):
         return "matrix", f"{n} x {m} costs: few enough to store"
-    if has_hubs((n, m)):
+    if has_hubs((n, m), t):
         return "matrix", f"{n} x {m} costs: one side is short, all of its arcs matter"
-    if on_l1_grid and n + m >= FILLED * cost.shape[0]:
+    if on_l1_grid and n + m >= t.grid_filled * cost.shape[0]:
         return "grid", f"l1 on a grid of {cost.shape[0]} cells: a flow between neighbours"
     if not isinstance(cost, PointCloud):
         return "blocks", f"{n} x {m} costs by a function: evaluated in strips, never stored"

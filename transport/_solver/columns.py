@@ -18,18 +18,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from transport._solver.lazy_tree import LazyTree
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
-from transport._solver.small import DISPROPORTION
-from transport._solver.trees import LAZY_NODES, Pool, ThreadTree, Tree, Work, ends, plant
+from transport._solver.trees import Pool, ThreadTree, Tree, Work, ends
 from transport._solver.whole import sweep
 
 BLOCK_ENTRIES = 1 << 21
-MAX_ROUNDS = 200
-MAX_BLIND = 4
-LONG = 5  # rounds, after which there are often many more
-MUCH = 4.0  # violated arcs a source, divided by rounds, from which the pool gives way to the matrix
-LOUD = 2.0**11  # potentials this many times the costs leave the plan 12 digits; the plane has 2 sqrt(n)
-VERY_LOUD = 2.0**14  # worth finding other potentials, not only another height for these
 
 Priced: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(f, g, rows, cols, costs): potentials, and the arcs that an oracle found violated by them."""
@@ -84,7 +78,7 @@ class Simplex:
         if self.oracle.forbids_by_size:
             scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
             size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
-            dwarfed = np.count_nonzero(size < self.oracle.magnitude / DISPROPORTION)
+            dwarfed = np.count_nonzero(size < self.oracle.magnitude / self.work.tuning.giant)
             if 4 * dwarfed > len(size):  # the lower quarter of them
                 size = np.sort(size)[len(size) // 4 :]
                 gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
@@ -136,14 +130,16 @@ class Simplex:
             self._plant(rows, cols, flows, self.reduced(rows, cols))
 
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
-        good = self.start.basis is not None and not self.is_long
-        self._tree = plant((self.a, self.b), (rows, cols, flows), costs, good_start=good)
+        t, good = self.work.tuning, self.start.basis is not None and not self.is_long
+        linked = self.n + self.m > (t.linked_nodes_refined if good else t.linked_nodes)
+        kind = LazyTree if linked else ThreadTree
+        self._tree = kind((self.a, self.b), (rows, cols, flows), costs)
 
     def go_long(self) -> None:
         """For many more rounds: with the tree that does not look at the whole pool for a few pivots."""
         was_good = self.start.basis is not None and not self.is_long
         self.is_long = True
-        if was_good and self.n + self.m <= LAZY_NODES:
+        if was_good and self.n + self.m <= self.work.tuning.linked_nodes:
             arcs = self.flows()
             self._plant(*arcs, self.reduced(arcs[0], arcs[1]))
 
@@ -279,15 +275,15 @@ class Stranded(Exception):
 
 def generate_columns(core: Simplex) -> Slices[bool]:
     """Run the core to the optimum over all arcs of its oracle; False if rounding stopped it before."""
-    work = core.work
+    work, t = core.work, core.work.tuning
     yield from core.build_basis()
     if core.start.relative is not None:
         yield from core.sweep()
     blind, swept = 0, False
-    for rounds in range(MAX_ROUNDS):
+    for rounds in range(t.rounds):
         work.stage = "pivoting"
         before = work.pivots
-        if rounds == LONG and not core.stranded():
+        if rounds == t.long_rounds and not core.stranded():
             core.go_long()
         yield from core.optimise()
         work.rounds += 1
@@ -302,13 +298,13 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         if rounds and core.knows(
             rows, cols
         ):  # they violate the potentials, but not within the tree's rounding
-            if blind == MAX_BLIND:
+            if blind == t.blind_rounds:
                 return False
             blind += 1
             core.replant(*core.balanced(*core.basis()))
         elif rounds and not swept and work.pivots == before:
             return False
-        many = (1 + rounds) * len(rows) > MUCH * core.n
+        many = (1 + rounds) * len(rows) > t.sweep_arcs * core.n
         swept = many and not swept and (yield from core.sweep())  # never twice: the pool must grow
         if not swept:
             core.add(rows, cols, costs)
@@ -323,9 +319,10 @@ def polish(core: Simplex) -> Slices[None]:
     and 1 between them may have an offset that nothing asks for: the flow falls into balanced parts, each
     goes to its own best height, and the simplex moves them only as far as it must.
     """
+    t = core.work.tuning
     if core.stranded():
         return
-    for _ in range(MAX_BLIND):
+    for _ in range(t.blind_rounds):
         rows, cols, flow = core.flows()
         mass = flow.astype(float)
         cost = np.dot(np.abs(core.oracle.costs(rows, cols)), mass)
@@ -334,10 +331,10 @@ def polish(core: Simplex) -> Slices[None]:
             return float(np.dot(np.abs(f[rows]) + np.abs(g[cols]), mass))  # noqa: B023
 
         now = spread(*core.potentials())
-        if now <= LOUD * cost:
+        if now <= t.loud * cost:
             break
         better = core.balanced(*core.basis())
-        if min(now, spread(*better)) > VERY_LOUD * cost:
+        if min(now, spread(*better)) > t.very_loud * cost:
             better = core.balanced(rows, cols)
         if spread(*better) > 0.5 * now:
             break

@@ -18,10 +18,7 @@ from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.base import Coupling
 from transport._solver.trees import ends
-
-SMALLEST = 512  # points on both sides together, below which looking costs more than it saves
-FEWEST = 1 << 14  # likewise pairs that carry mass: solved in 0.3 ms
-WORTH = 0.8  # merge if at most this part of the points is distinct
+from transport._solver.tuning import TUNING, Tuning
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,20 +97,23 @@ def _by_group(group: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(group, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
 
 
-def merged(problem: Problem) -> Merged | None:
+def merged(problem: Problem, t: Tuning = TUNING) -> Merged | None:
     """The problem between distinct points; None if there are hardly fewer of them."""
     cloud = problem.cost
     if type(cloud) is not PointCloud or problem.is_one_dimensional:
         return None
     n, m = problem.shape
-    if n + m < SMALLEST or np.count_nonzero(problem.a) * np.count_nonzero(problem.b) <= FEWEST:
+    if (
+        n + m < t.duplicates_points
+        or np.count_nonzero(problem.a) * np.count_nonzero(problem.b) <= t.duplicates_pairs
+    ):
         return None
-    if _at_least(cloud.x) + _at_least(cloud.y) > WORTH * (n + m):
+    if _at_least(cloud.x) + _at_least(cloud.y) > t.duplicates_distinct * (n + m):
         return None
     x = groups_of(cloud.x)
     y = x if cloud.y is cloud.x else groups_of(cloud.y)
     distinct = len(x.starts) + len(y.starts) - 2
-    if distinct > WORTH * (n + m):
+    if distinct > t.duplicates_distinct * (n + m):
         return None
     a, b = problem.a, problem.b
     if problem.has_equal_masses:  # in whole units: ties stay ties

@@ -17,7 +17,7 @@ from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
 from transport._solver.choose import METHODS, choose
 from transport._solver.circle import circular_coupling
-from transport._solver.columns import LOUD, Simplex, Stranded, generate_columns, polish
+from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.grid_flow import Flow, Network, network
@@ -30,6 +30,7 @@ from transport._solver.sparse import SparseOracle
 from transport._solver.stored import stored, warm_potentials
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work, ends
+from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice
 
@@ -63,6 +64,7 @@ class Exact:
 
     method: str = "auto"
     warm: Solution | None = None
+    tuning: Tuning = TUNING
 
     def __post_init__(self) -> None:
         check_choice(self.method, "method", METHODS)
@@ -77,14 +79,17 @@ class Exact:
                 f"warm has shape {self.warm.arcs.shape} but the problem {problem.shape}; "
                 "only a solution of the same shape can be a start"
             )
-        fewer = merged(problem) if self.warm is None and self.method in ("auto", "points") else None
-        if fewer is None:
-            return State(problem, *choose(problem, self.method), pace=Pace(tol), warm=self.warm)
-        method, reason = choose(fewer.problem, self.method)
-        n, m = problem.shape
-        return State(
-            fewer.problem, method, f"{reason}; {n} x {m} with duplicates", pace=Pace(tol), merged=fewer
+        fewer = (
+            merged(problem, self.tuning) if self.warm is None and self.method in ("auto", "points") else None
         )
+        work = Work(tuning=self.tuning)
+        if fewer is None:
+            how = choose(problem, self.method, self.tuning)
+            return State(problem, *how, pace=Pace(tol), work=work, warm=self.warm)
+        method, reason = choose(fewer.problem, self.method, self.tuning)
+        n, m = problem.shape
+        reason = f"{reason}; {n} x {m} with duplicates"
+        return State(fewer.problem, method, reason, pace=Pace(tol), work=work, merged=fewer)
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -222,7 +227,7 @@ def _solve(state: State) -> Slices[None]:
         else:
             sparse = state.problem.cost
             assert isinstance(sparse, SparseMatrix)
-            oracle = SparseOracle(sparse.restrict(state.sources, state.sinks))
+            oracle = SparseOracle(sparse.restrict(state.sources, state.sinks), state.work.tuning)
             state.unit = math.ldexp(1.0, oracle.exponent)
     state.work.stage = "building the shortlist"
     if state.begun is not None:
@@ -241,7 +246,7 @@ def _solve(state: State) -> Slices[None]:
 def _flow_on_grid(state: State) -> Slices[None]:
     """Always from cold: an earlier solution's potentials tie everywhere and cost 4 times the pivots."""
     state.flow = net = network(state.problem)
-    oracle = net.oracle()
+    oracle = net.oracle(state.work.tuning)
     state.core = Flow(oracle, *net.masses, (yield from oracle.start()), state.work)
     yield from generate_columns(state.core)
 
@@ -249,7 +254,7 @@ def _flow_on_grid(state: State) -> Slices[None]:
 def _block_oracle(state: State) -> Slices[BlockOracle]:
     """Any cost, after a first look at all its entries."""
     state.work.stage = "looking at all costs"
-    oracle = BlockOracle(state.problem.cost, state.sources, state.sinks)
+    oracle = BlockOracle(state.problem.cost, state.sources, state.sinks, state.work.tuning)
     yield from oracle.survey()
     state.unit = math.ldexp(1.0, oracle.exponent)
     return oracle
@@ -277,7 +282,7 @@ def _matched(
     rows, cols, flow = matching.flows()
     f, g = matching.potentials()
     cost = float(np.abs(oracle.costs(rows, cols)).sum())
-    if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > LOUD * cost:
+    if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > state.work.tuning.loud * cost:
         start = Start(rows, cols, f, g, (rows, cols, flow))
         state.core = Simplex(oracle, *masses, start, state.work)
         yield from generate_columns(state.core)
@@ -294,7 +299,7 @@ def _warm_start(
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
     start = yield from oracle.restart(warm_potentials(state, warm)[1], arcs)
-    return continued(start, oracle, arcs, masses)
+    return continued(start, oracle, arcs, masses, state.work.tuning)
 
 
 def _shipped(

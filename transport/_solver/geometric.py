@@ -22,24 +22,16 @@ from transport._solver.assignment import COARSE, Matching
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
-from transport._solver.pricing import WHOLE, Arcs, Slices, Start
+from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.rough import rough_start
 from transport._solver.small import ship_at_once
 from transport._solver.trees import Work
+from transport._solver.tuning import TUNING, Tuning
 from transport._tiles import FittedTiles, Tiles, index
 from transport.internal import METRICS, run_chunks
 
-SHORTLIST = 8  # cheapest arcs per node on both sides
-MANY = 30_000  # points in the plane from which an auction beats the simplex; fewer in space
-CROWD = 10  # points that make a cluster's centroid nearly that of its cell
-FEW = 1 << 14  # pairs for which the kernel of blocks need not be compiled
 SLICE_ROWS = 8192  # rows a thread takes at a time
 SAMPLE = 64  # rows that show what is nearly as cheap as an earlier solution's arcs
-PER_ROW = 4  # violated arcs per row and pricing round
-COARSEST = 256  # clusters of the first level
-AT_ONCE = 256  # clusters; with 512 equal ones the pool wins
-STEP = 2  # kd depths between levels
-CHILDREN = 2.2  # smallest mean number of points in a cluster
 _EPS = 2.0**-52
 
 Basis: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -59,6 +51,7 @@ class Norm:
 
     metric: int
     power: float
+    block_pairs: int = TUNING.block_pairs
 
     def costs(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
         """c(x[rows], y[cols]): of pairs, or of all pairs if rows is a column and cols a row."""
@@ -67,7 +60,7 @@ class Norm:
         norm = self.metric, self.power
         if np.ndim(rows) == 2:  # a column of rows and a row of columns
             rows, cols = np.ravel(rows), np.ravel(cols)
-            if len(rows) * len(cols) > FEW:
+            if len(rows) * len(cols) > self.block_pairs:
                 return block_points(x[rows], y[cols], *norm, 0, len(rows))
             pairs = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
             return self.costs(x, y, *pairs).reshape(len(rows), len(cols))
@@ -92,12 +85,12 @@ class Side:
         tree = KdTree.build(self.tree.points)
         return Side(tree, self.mass[tree.order])
 
-    def coarser(self, depth: int) -> Side:
+    def coarser(self, depth: int, tuning: Tuning) -> Side:
         """The 2^depth clusters of this side, or itself if they would be nearly its points."""
         from transport._kernels.multiscale import aggregate
 
         n = len(self.mass)
-        if (1 << depth) * CHILDREN > n:
+        if (1 << depth) * tuning.cluster_points > n:
             return self
         centre, mass = aggregate(self.tree.points, self.mass, 1 << depth)
         return Side(KdTree(centre, np.arange(1 << depth)), mass)
@@ -152,7 +145,7 @@ class GeometricOracle:
         from transport._kernels.costs import block_points
 
         n, m = self.shape
-        if n * m > WHOLE:
+        if n * m > self.work.tuning.whole_pairs:
             return None
         return block_points(self.x.tree.points, self.y.tree.points, self.norm.metric, self.norm.power, 0, n)
 
@@ -177,12 +170,13 @@ class GeometricOracle:
             return False
         trees = isinstance(self.x.tree, KdTree) and isinstance(self.y.tree, KdTree)
         n, dim = self.x.tree.points.shape
-        return trees and n * (dim - 1) ** 2 >= MANY
+        return trees and n * (dim - 1) ** 2 >= self.work.tuning.auction_points
 
     def _depths(self) -> list[int]:
         """kd depths of the levels, the coarsest first."""
-        depth = int(np.log2(max(self.shape) / CHILDREN))
-        return [d for d in range(depth, 0, -STEP) if (1 << d) * 2 > COARSEST][::-1]
+        t = self.work.tuning
+        depth = int(np.log2(max(self.shape) / t.cluster_points))
+        return [d for d in range(depth, 0, -t.level_depths) if (1 << d) * 2 > t.coarsest][::-1]
 
     def matching(self) -> Slices[Matching | None]:
         """Where an assignment starts: the potentials of its clusters.
@@ -191,11 +185,12 @@ class GeometricOracle:
         count as equal: they differ by a point at most, evenly everywhere, and only prices are handed down.
         None if the auction labours on them already: densities so uneven that no size of bids suits them.
         """
+        t = self.work.tuning
         f, tree, good = np.zeros(self.shape[0]), self.x.tree, True
         core: Simplex | Solved | None = None
         for d in self._depths():
-            x, y = self.x.coarser(d), self.y.coarser(d)
-            if core is None or (CROWD << d) <= self.shape[0]:
+            x, y = self.x.coarser(d, t), self.y.coarser(d, t)
+            if core is None or (t.auction_crowd << d) <= self.shape[0]:
                 core = yield from self._level(x, y, core)
                 f, tree = core.potentials()[0], x.tree
                 continue
@@ -216,9 +211,10 @@ class GeometricOracle:
             if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
                 start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
             return start
+        t = self.work.tuning
         core: Simplex | Solved | None = None
         for d in self._depths():
-            x, y = self.x.coarser(d), self.y.coarser(d)
+            x, y = self.x.coarser(d, t), self.y.coarser(d, t)
             if x is self.x and y is self.y:
                 break
             core = yield from self._level(x, y, core)
@@ -231,8 +227,9 @@ class GeometricOracle:
         if (self.norm.metric, self.norm.power) == (0, 2.0):
             x, y = self.x, self.y
             return affine_potential(x.tree.points, y.tree.points, x.mass, y.mass), x.tree
-        depths = (min(COARSEST, max(2, n // 4)).bit_length() - 1 for n in self.shape)
-        x, y = (side.sorted().coarser(depth) for side, depth in zip((self.x, self.y), depths))
+        t = self.work.tuning
+        depths = (min(t.coarsest, max(2, n // 4)).bit_length() - 1 for n in self.shape)
+        x, y = (side.sorted().coarser(depth, t) for side, depth in zip((self.x, self.y), depths))
         core = yield from self._level(x, y, None)
         return core.potentials()[0], x.tree
 
@@ -241,9 +238,9 @@ class GeometricOracle:
         oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
         if coarse is None:
             dense = _dense(oracle)
-            if max(dense.shape) <= AT_ONCE:
+            if max(dense.shape) <= self.work.tuning.clusters_at_once:
                 self.work.stage = "pivoting"
-                at_once = ship_at_once(dense.values, x.mass, y.mass, self.work.budget)
+                at_once = ship_at_once(dense.values, x.mass, y.mass, self.work.budget, self.work.tuning)
                 yield
                 if at_once is not None:
                     self.work.spend(at_once[0])
@@ -276,15 +273,15 @@ class GeometricOracle:
 
     def _shortlist(self, f: np.ndarray, from_: KdTree | Tiles) -> Slices[Shortlist]:
         """Potentials by c-transforms of ``f`` on ``from_``, and the cheapest arcs for them on both sides."""
-        x, y = self.x.tree.points, self.y.tree.points
-        near_x = self.norm.search(from_.fit(f), y, SHORTLIST if from_ is self.x.tree else 1)
+        x, y, short = self.x.tree.points, self.y.tree.points, self.work.tuning.points_shortlist
+        near_x = self.norm.search(from_.fit(f), y, short if from_ is self.x.tree else 1)
         g = near_x.vals[:, 0].copy()
         yield
-        near_y = self.norm.search(self.y.tree.fit(g), x, SHORTLIST)
+        near_y = self.norm.search(self.y.tree.fit(g), x, short)
         f = near_y.vals[:, 0].copy()
         yield
         if from_ is not self.x.tree:  # where it is, another round would hardly find other arcs
-            near_x = self.norm.search(self.x.tree.fit(f), y, SHORTLIST)
+            near_x = self.norm.search(self.x.tree.fit(f), y, short)
             g = near_x.vals[:, 0].copy()
             yield
         n, m = self.shape
@@ -301,14 +298,14 @@ class GeometricOracle:
         """From potentials and arcs of an earlier solution, in kd positions: what is nearly as cheap."""
         from transport._kernels.costs import lower_at
 
-        x = self.x.tree.points
+        x, short = self.x.tree.points, self.work.tuning.points_shortlist
         f = np.full(len(x), np.inf)
         lower_at(f, arcs[0], self.costs(*arcs) - g[arcs[1]])
         fitted = self.y.tree.fit(g)
         few = np.arange(min(len(x), SAMPLE)) * len(x) // min(len(x), SAMPLE)
-        reach = self.norm.search(fitted, x[few], SHORTLIST).vals[:, -1] - f[few]
+        reach = self.norm.search(fitted, x[few], short).vals[:, -1] - f[few]
         yield
-        found = self.norm.search(fitted, x, SHORTLIST, f + max(0.0, float(np.median(reach))))
+        found = self.norm.search(fitted, x, short, f + max(0.0, float(np.median(reach))))
         yield
         rows, cols = found.pairs
         f = np.where(np.isfinite(f), f, found.vals[:, 0])
@@ -318,7 +315,9 @@ class GeometricOracle:
         """The worst few violated arcs of each row, by bounded search."""
         yield
         limit = f - 14 * _EPS * np.abs(f)  # |c| + |g| >= |c - g| ~ |f|: no arc beyond it passes below
-        found = self.norm.search(self.y.tree.fit(g), self.x.tree.points, PER_ROW, limit)
+        found = self.norm.search(
+            self.y.tree.fit(g), self.x.tree.points, self.work.tuning.points_per_row, limit
+        )
         rows, cols = found.pairs
         if not len(rows):
             return rows, cols
@@ -349,7 +348,7 @@ def lay_out(
             trees.append(getattr(cloud, tree))  # shared with the certificate
         else:
             trees.append(index(np.ldexp(points[keep], -shift), METRICS.index(cloud.metric)))
-    norm = Norm(METRICS.index(cloud.metric), cloud.power)
+    norm = Norm(METRICS.index(cloud.metric), cloud.power, work.tuning.block_pairs)
     x, y = (Side(tree, mass[tree.order]) for tree, mass in zip(trees, (a, b)))
     oracle = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)
     return oracle, sources[trees[0].order], sinks[trees[1].order], unit

@@ -20,16 +20,15 @@ from transport._solver.columns import Simplex
 from transport._solver.lazy_tree import LazyTree
 from transport._solver.sparse import SparseOracle
 from transport._solver.trees import ThreadTree
+from transport._solver.tuning import Tuning
 from transport._sparse import SparseMatrix
-
-THREADED = 60_000  # nodes up to which the threaded tree wins here: 0.3 against 1.0 s at 128 x 128
 
 
 class Flow(Simplex):
     """The core, with the tree that suits flows between neighbours: few arcs, few pivots, long paths."""
 
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
-        kind = ThreadTree if self.n + self.m <= THREADED else LazyTree
+        kind = ThreadTree if self.n + self.m <= self.work.tuning.linked_nodes_grid else LazyTree
         self._tree = kind((self.a, self.b), (rows, cols, flows), costs)
 
 
@@ -53,7 +52,7 @@ class Network:
         room = self.moved + 1
         return room + np.maximum(self.net, 0), room + np.maximum(-self.net, 0)
 
-    def oracle(self) -> SparseOracle:
+    def oracle(self, tuning: Tuning) -> SparseOracle:
         """Arcs v' -> v'' and to all neighbours."""
         cells = np.arange(len(self.net)).reshape(self.grid.grid_shape)
         rows, cols, costs = [cells.ravel()], [cells.ravel()], [np.zeros(cells.size)]
@@ -66,7 +65,7 @@ class Network:
         row, col, cost = (np.concatenate(parts) for parts in (rows, cols, costs))
         order = np.lexsort((col, row))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=cells.size))])
-        return SparseOracle(SparseMatrix(indptr, col[order], cost[order], (cells.size, cells.size)))
+        return SparseOracle(SparseMatrix(indptr, col[order], cost[order], (cells.size, cells.size)), tuning)
 
     def coupling(self, core: Simplex) -> Coupling:
         """The plan between cells along the core's flow."""

@@ -19,11 +19,8 @@ import numpy as np
 from transport._solver.pricing import Slices
 from transport._solver.rough import rounded
 from transport._solver.trees import Draft, Work
+from transport._solver.tuning import TUNING, Tuning
 
-HUBS = 256  # atoms of the short side
-LONGER = 12  # times as many on the long one
-NODES = 4096  # together; below, `small` takes the matrix at once
-ENTRIES = 1 << 24  # of the matrix: 128 MB, and as much again where it is transposed
 STEP = 4  # sources of one level for one of the level before
 COARSEST = 4  # sources a hub of the first level
 ROWS = 20  # rows' worth of columns looked at before a pivot: 20 k entries
@@ -34,10 +31,11 @@ Shipped = tuple[bool, np.ndarray, np.ndarray, np.ndarray]
 """(optimal, parent, f, g): the basis as a forest for `simplex_pool.peel`, and the potentials."""
 
 
-def has_hubs(shape: tuple[int, int]) -> bool:
+def has_hubs(shape: tuple[int, int], t: Tuning = TUNING) -> bool:
     """Whether a matrix of this shape is for `solve_hubs`."""
     short, long = min(shape), max(shape)
-    return short <= HUBS and long >= LONGER * short and short + long > NODES and short * long <= ENTRIES
+    is_long = long >= t.hubs_ratio * short and short + long > t.hubs_nodes
+    return short <= t.hubs and is_long and short * long <= t.hubs_pairs
 
 
 def solve_hubs(

@@ -9,21 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from transport._solver.pricing import Slices
-from transport._solver.trees import FIRST_SLICE, Planted, Pool, Work, paced
+from transport._solver.trees import Planted, Pool, Work, paced
 from transport.internal import run_chunks
 
 Window: TypeAlias = tuple[int, int, int]
 """Slots first:last and what they hang from: the first of them, or the root."""
 
-MANY = 30_000  # nodes from which pieces and a tour pay
-PIECE = 1024  # nodes of the first pieces; the next ones have GROWTH times as many
-GROWTH = 4
-FEWEST = 4  # pieces; then comes the whole
-TRIES = 4096  # candidates a piece tries before it makes room for others
 TOGETHER = 1 << 17  # nodes in one batch of pieces: what happens between two looks at the clock
-TOURED = 1 << 14  # nodes from which a piece keeps its potentials current
 RUNS = 4  # times as many runs as at first, and the tour is listed anew
-SCAN = 1 << 14  # sources or nodes a thread looks at in one go
 
 
 class LazyTree(Planted):
@@ -50,13 +43,14 @@ class LazyTree(Planted):
 
     def optimise(self, pool: Pool, work: Work) -> Slices[None]:
         """Pieces, larger and larger ones, then the whole; a tree that is none too large at once."""
-        size, nodes = PIECE, self.n + self.m
-        if nodes < MANY:
+        t = work.tuning
+        size, nodes = t.piece_nodes, self.n + self.m
+        if nodes < t.pieces_nodes:
             yield from self._settle([(0, nodes, nodes)], pool, work, toured=False)
             return
-        while size * FEWEST <= nodes and work.budget > nodes:
+        while size * t.pieces_fewest <= nodes and work.budget > nodes:
             yield from self._in_pieces(pool, work, size)
-            size *= GROWTH
+            size *= t.piece_growth
         yield from self._as_a_whole(pool, work)
 
     def _arcs(self, pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,7 +65,7 @@ class LazyTree(Planted):
         yield
         windows = [(s, e, s) for s, e in pairwise(start[1:])]
         windows.append((0, start[1], self.n + self.m))
-        yield from self._settle(windows, pool, work, toured=size >= TOURED)
+        yield from self._settle(windows, pool, work, toured=size >= work.tuning.toured_nodes)
 
     def _settle(self, windows: list[Window], pool: Pool, work: Work, *, toured: bool) -> Slices[None]:
         """Bring each window of the tree to its optimum, some of them at a time, on all cores."""
@@ -79,7 +73,7 @@ class LazyTree(Planted):
         from transport._kernels.simplex_lazy import PIVOTS
 
         src, parent, _, _, _, flow, pcost, pi = self._tree
-        arcs = self._arcs(pool)
+        arcs, tries = self._arcs(pool), work.tuning.piece_tries
         rows = np.arange(self.n)
         if len(windows) > 1:
             node = np.empty(len(parent), np.int64)
@@ -106,9 +100,9 @@ class LazyTree(Planted):
                 buffers,
             )
             if toured:
-                k.settle_current(*given, self._now, tours[t], out[t], TRIES, budget)
+                k.settle_current(*given, self._now, tours[t], out[t], tries, budget)
             else:
-                k.settle(*given, out[t], TRIES, budget)
+                k.settle(*given, out[t], tries, budget)
 
         waiting = [t for t, (s, e, _) in enumerate(windows) if before[e] > before[s]]
         while waiting and work.budget >= len(waiting):
@@ -143,23 +137,23 @@ class LazyTree(Planted):
             if stop < root:
                 yield
 
-    def _price(self, arcs: tuple[np.ndarray, ...], pi: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _price(self, arcs: tuple[np.ndarray, ...], pi: np.ndarray, scan: int) -> tuple[np.ndarray, ...]:
         """(tails, heads, costs): the most violated arc of each source and sink, the worst first."""
         from transport._kernels import simplex_lazy as k
 
-        counts = np.zeros(-(-self.n // SCAN), np.int64)
+        counts = np.zeros(-(-self.n // scan), np.int64)
         rows, window = np.arange(self.n), (0, self.n + self.m)
 
         def part(first: int, last: int) -> None:
             for t in range(first, last):
-                own = slice(t * SCAN, (t + 1) * SCAN)
+                own = slice(t * scan, (t + 1) * scan)
                 found = tuple(x[own] for x in self._found)
                 counts[t] = k.candidates(arcs, self._slot, pi, rows[own], window, found, 0)
 
         run_chunks(part, len(counts), slice_size=1)
         count = int(counts[0])
         for t in range(1, len(counts)):
-            s, c = t * SCAN, int(counts[t])
+            s, c = t * scan, int(counts[t])
             for x in self._found:
                 x[count : count + c] = x[s : s + c]
             count += c
@@ -167,17 +161,17 @@ class LazyTree(Planted):
         order = kept[np.argsort(self._found[3][kept], kind="stable")]
         return tuple(x[order] for x in self._found[:3])
 
-    def _heights(self, home: np.ndarray, runs: list[Any]) -> np.ndarray:
+    def _heights(self, home: np.ndarray, runs: list[Any], scan: int) -> np.ndarray:
         """Current potentials."""
         from transport._kernels import simplex_tour as k
 
         size = len(self._now)
 
         def part(first: int, last: int) -> None:
-            s, e = first * SCAN, min(size, last * SCAN)
+            s, e = first * scan, min(size, last * scan)
             k.heights(self._tree[7], home, s, e, *runs, self._now)
 
-        run_chunks(part, -(-size // SCAN), slice_size=1)
+        run_chunks(part, -(-size // scan), slice_size=1)
         return self._now
 
     def _as_a_whole(self, pool: Pool, work: Work) -> Slices[None]:
@@ -189,7 +183,7 @@ class LazyTree(Planted):
         nodes = self.n + self.m
         places, spare, *runs = tour_memory((0, nodes, nodes), self._places)
         out = np.zeros(3, np.int64)
-        opened, size = False, FIRST_SLICE
+        opened, size, scan = False, work.tuning.first_slice, work.tuning.scan_nodes
         while True:
             if not opened:
                 cut(self._tree, self._slot, nodes + 1)
@@ -197,7 +191,7 @@ class LazyTree(Planted):
                 arcs = self._arcs(pool)
                 yield from self._potentials()
                 k.open_tour((0, nodes, nodes), parent, places, spare, *runs)
-            found = self._price(arcs, self._heights(places[2], runs) if opened else pi)
+            found = self._price(arcs, self._heights(places[2], runs, scan) if opened else pi, scan)
             at, pivots = 0, int(out[PIVOTS])
             while at < len(found[0]):
                 began = time.perf_counter()
@@ -220,7 +214,7 @@ class LazyTree(Planted):
                 if at + looked < stop:
                     k.renew(pi, places, spare, *runs)
                 elif looked == size:
-                    size = paced(size, time.perf_counter() - began)
+                    size = paced(size, time.perf_counter() - began, work.tuning)
                 at += looked
                 if at < len(found[0]):
                     yield

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transport._solver.tuning import TUNING, Tuning
+
 LANDMARKS = 8
 CLUSTER = 4
-TELLING = 0.4  # clusters must explain this much of the costs to other columns
-PROPORTION = 2.0**30  # giants (1e32 for "forbidden") are for the finest level to sort out
-SMALLEST = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class Clusters:
         return np.add.reduceat(mass[self.members], self.starts[:-1])
 
 
-def cluster(costs: np.ndarray) -> Clusters:
+def cluster(costs: np.ndarray, tuning: Tuning = TUNING) -> Clusters:
     """Cluster the rows of ``costs`` by fours, in O(n log n) and 2 x 8 columns."""
     n, m = costs.shape
     columns = np.linspace(0, m - 1, 2 * LANDMARKS).astype(np.int64)
@@ -56,5 +55,5 @@ def cluster(costs: np.ndarray) -> Clusters:
     within = np.abs(other[order] - other[representative][node]).mean()
     overall = np.abs(other - other[n // 2]).mean()
     largest = float(np.abs(other).max())
-    telling = within < TELLING * overall and largest < PROPORTION * overall
+    telling = within < tuning.cluster_telling * overall and largest < tuning.cluster_giant * overall
     return Clusters(order, starts, representative, bool(telling))

@@ -7,16 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from transport._solver.columns import Simplex, generate_columns
-from transport._solver.levels import SMALLEST, Clusters, cluster
-from transport._solver.pricing import WHOLE, Arcs, Slices, Start, unpooled
+from transport._solver.levels import Clusters, cluster
+from transport._solver.pricing import Arcs, Slices, Start, unpooled
 from transport._solver.rough import rough_start
 from transport._solver.scan import scan
 from transport._solver.trees import Work
 
-SHORTLIST = 10
-PER_ROW = 8
 SAMPLE = 64  # rows
-SPREAD = 0.5  # part of the columns that some row must want for a shortlist to be worth having
 
 
 class MatrixOracle:
@@ -60,16 +57,16 @@ class MatrixOracle:
 
     def matrix(self) -> np.ndarray | None:
         """The matrix, unless it is large."""
-        return self.values if self.values.size <= WHOLE else None
+        return self.values if self.values.size <= self.work.tuning.whole_pairs else None
 
     def start(self) -> Slices[Start]:
         """From the coarser levels if rows and columns cluster, else from the column minima."""
         c = self.values
-        if not self.has_forbidden and min(c.shape) >= SMALLEST:
-            rows = cluster(c)
+        if not self.has_forbidden and min(c.shape) >= self.work.tuning.cluster_rows:
+            rows = cluster(c, self.work.tuning)
             yield
             if rows.telling:
-                cols = cluster(c.T)
+                cols = cluster(c.T, self.work.tuning)
                 yield
                 if cols.telling:
                     return (yield from self._refined(rows, cols))
@@ -79,12 +76,15 @@ class MatrixOracle:
             return unpooled(start, self)
         return (yield from rough_start(self, start, self.masses, self.work))
 
+    def _scan(self, kernel: Callable[[int, int], object], n: int, cost: int) -> Slices[None]:
+        return scan(kernel, n, cost, entries=self.work.tuning.scan_entries)
+
     def _is_blind(self, start: Start) -> bool:
         """Whether all rows want the same few columns, so that no shortlist says anything."""
         n, m = self.shape
         wanted = np.zeros(m, bool)
-        wanted[start.cols[: n * min(SHORTLIST, m)]] = True
-        return bool(np.count_nonzero(wanted) < SPREAD * m)
+        wanted[start.cols[: n * min(self.work.tuning.matrix_shortlist, m)]] = True
+        return bool(np.count_nonzero(wanted) < self.work.tuning.spread * m)
 
     def restart(self, g: np.ndarray, arcs: Arcs) -> Slices[Start]:
         """From potentials and arcs of an earlier solution: what is nearly as cheap, in one pass.
@@ -105,14 +105,15 @@ class MatrixOracle:
         return Start(np.concatenate([rows, arcs[0]]), np.concatenate([cols, arcs[1]]), f, g)
 
     def _reach(self, f: np.ndarray, g: np.ndarray) -> float:
-        """How far above f the last of a row's `PER_ROW` cheapest arcs is, in the median of a few rows."""
+        """How far above f a row's `matrix_per_row`-th cheapest arc is, in the median of a few rows."""
         from transport._kernels.simplex_matrix import nearest_in_rows
 
         if not np.isfinite(f).all():
             return np.inf
         n, m = self.shape
+        per_row = self.work.tuning.matrix_per_row
         few = np.arange(min(n, SAMPLE)) * n // min(n, SAMPLE)
-        cols, near = np.zeros((len(few), min(PER_ROW, m)), np.int64), np.empty((len(few), min(PER_ROW, m)))
+        cols, near = np.zeros((len(few), min(per_row, m)), np.int64), np.empty((len(few), min(per_row, m)))
         nearest_in_rows(self.values[few], g, 0, len(few), cols, near)
         return max(0.0, float(np.median(near[:, -1] - f[few])))
 
@@ -120,9 +121,9 @@ class MatrixOracle:
         from transport._kernels import simplex_matrix as k
 
         n, m = self.shape
-        cols = np.zeros((n, min(SHORTLIST, m)), np.int64)
+        cols = np.zeros((n, min(self.work.tuning.matrix_shortlist, m)), np.int64)
         near = np.empty(cols.shape)
-        yield from scan(lambda i, j: k.nearest_in_rows(self.values, g, i, j, cols, near), n, m)
+        yield from self._scan(lambda i, j: k.nearest_in_rows(self.values, g, i, j, cols, near), n, m)
         return cols, near
 
     def _transformed(self, f: np.ndarray, top: np.ndarray) -> Slices[np.ndarray]:
@@ -136,7 +137,7 @@ class MatrixOracle:
             lower_rows(self.values[top[start:stop]], f[start:stop], 0, stop - start, g)
             parts.append(g)
 
-        yield from scan(part, len(top), self.shape[1])
+        yield from self._scan(part, len(top), self.shape[1])
         return np.min(parts, axis=0)
 
     def _panels(self, f: np.ndarray) -> Slices[np.ndarray]:
@@ -145,7 +146,7 @@ class MatrixOracle:
 
         c = self.values
         low = np.empty((-(-len(c) // k.PANEL), c.shape[1]))
-        yield from scan(lambda i, j: k.panel_minima(c, f, i, j, low), len(low), k.PANEL * c.shape[1])
+        yield from self._scan(lambda i, j: k.panel_minima(c, f, i, j, low), len(low), k.PANEL * c.shape[1])
         return low
 
     def _shortlist(self, g: np.ndarray) -> Slices[Start]:
@@ -156,10 +157,10 @@ class MatrixOracle:
         n, m = c.shape
         cols, in_row = yield from self._nearest_in_rows(g)
         f = np.where(np.isfinite(in_row[:, 0]), in_row[:, 0], 0.0)
-        rows = np.zeros((m, min(SHORTLIST, n)), np.int64)
+        rows = np.zeros((m, min(self.work.tuning.matrix_shortlist, n)), np.int64)
         in_col = np.empty(rows.shape)
         low = yield from self._panels(f)
-        yield from scan(lambda i, j: k.nearest_in_cols(c, f, low, i, j, rows, in_col), m, n)
+        yield from self._scan(lambda i, j: k.nearest_in_cols(c, f, low, i, j, rows, in_col), m, n)
         g = np.where(np.isfinite(in_col[:, 0]), in_col[:, 0], 0.0)
         source = np.concatenate([np.repeat(np.arange(n), cols.shape[1]), rows.ravel()])
         sink = np.concatenate([cols.ravel(), np.repeat(np.arange(m), rows.shape[1])])
@@ -218,8 +219,8 @@ class MatrixOracle:
 
     def _rows(self, kernel: Callable[[int, int, np.ndarray, np.ndarray], object]) -> Slices[Arcs]:
         n, m = self.shape
-        cols = np.empty((n, min(PER_ROW, m)), np.int64)
+        cols = np.empty((n, min(self.work.tuning.matrix_per_row, m)), np.int64)
         count = np.zeros(n, np.int64)
-        yield from scan(lambda i, j: kernel(i, j, cols, count), n, m)
+        yield from self._scan(lambda i, j: kernel(i, j, cols, count), n, m)
         rows, which = np.nonzero(np.arange(cols.shape[1]) < count[:, None])
         return rows, cols[rows, which]

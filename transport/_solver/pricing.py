@@ -17,6 +17,8 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from transport._solver.tuning import Tuning
+
 T = TypeVar("T")
 Slices: TypeAlias = Generator[None, None, T]
 """Work in slices: yields None now and then, returns T."""
@@ -104,11 +106,9 @@ def unpooled(start: Start, oracle: Oracle) -> Start:
     return start if costs is None else replace(start, relative=(costs - start.f[:, None]) - start.g)
 
 
-REPAIR = 1 << 20  # pairs
-WHOLE = 1 << 22  # pairs: 32 MB, and as much again relative to the starting potentials
-
-
-def continued(start: Start, oracle: Oracle, arcs: Arcs, masses: tuple[np.ndarray, np.ndarray]) -> Start:
+def continued(
+    start: Start, oracle: Oracle, arcs: Arcs, masses: tuple[np.ndarray, np.ndarray], tuning: Tuning
+) -> Start:
     """``start`` with the forest ``arcs`` of an earlier plan as basis, filled with the masses of now.
 
     What the new masses leave over goes to the cheapest open sinks. Where there is too much of that, or
@@ -122,7 +122,7 @@ def continued(start: Start, oracle: Oracle, arcs: Arcs, masses: tuple[np.ndarray
     left_a, left_b = masses[0].copy(), masses[1].copy()
     ids, flow = greedy_flow(np.arange(len(rows)), rows, cols, left_a, left_b)
     sources, sinks = np.flatnonzero(left_a), np.flatnonzero(left_b)
-    if len(sources) * len(sinks) > REPAIR:
+    if len(sources) * len(sinks) > tuning.repair_pairs:
         return start
     parts = [(rows[ids], cols[ids], flow)]
     if len(sources):

@@ -18,12 +18,6 @@ from transport._solver.pricing import Arcs, Oracle, Slices, Start
 from transport._solver.trees import Draft, Work
 from transport.internal import cached_property
 
-UNITS = (2, 16)  # per node, stage by stage
-SETTLED = 0.05  # violated arcs per source below which a stage has done its part
-LAST = 1.0  # and below which one more look would cost more than it tells
-SMALLEST = 600  # nodes; below, trees are small anyway
-MAX_ROUNDS = 20
-
 
 def rough_start(
     oracle: Oracle, start: Start, masses: tuple[np.ndarray, np.ndarray], work: Work
@@ -31,9 +25,9 @@ def rough_start(
     """A better start from the same problem with rounded masses; ``start`` itself where that cannot help."""
     a, b = masses
     size = max(len(a), len(b))
-    if oracle.has_forbidden or len(a) + len(b) < SMALLEST:
+    if oracle.has_forbidden or len(a) + len(b) < work.tuning.rough_nodes:
         return start
-    for per_node in UNITS:
+    for per_node in work.tuning.rough_units:
         units = per_node * size
         if 4 * units > int(a.sum()):  # they are rough as given: assignments
             return start
@@ -61,16 +55,16 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
         return None
     yield from core.build_basis()
     work.draft = lambda: part.draft(core, start)
-    for _ in range(MAX_ROUNDS):
+    for _ in range(work.tuning.rough_rounds):
         work.stage = "pivoting, rough masses"
         yield from core.optimise()
         work.stage = "pricing, rough masses"
         work.rounds += 1
         more = yield from core.oracle.price(*core.potentials())
         core.add(*more)
-        if len(more[0]) <= SETTLED * len(a):
+        if len(more[0]) <= work.tuning.rough_settled * len(a):
             break
-        if len(more[0]) <= LAST * len(a):
+        if len(more[0]) <= work.tuning.rough_last * len(a):
             yield from core.optimise()
             break
     return part.widened(core, start)

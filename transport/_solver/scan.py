@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from transport._solver.pricing import Slices
+from transport._solver.tuning import TUNING
 from transport.internal import run_chunks
 
-CHUNK_ENTRIES = 1 << 21
 SLICE_CHUNKS = 16
 
 
-def scan(kernel: Callable[[int, int], object], n: int, cost_per_item: int, *, align: int = 1) -> Slices[None]:
+def scan(
+    kernel: Callable[[int, int], object],
+    n: int,
+    cost_per_item: int,
+    *,
+    align: int = 1,
+    entries: int = TUNING.scan_entries,
+) -> Slices[None]:
     """Call ``kernel(start, stop)`` over chunks of range(n); the chunks depend on the problem only.
 
     ``cost_per_item`` is in matrix entries (about 1 ns each). The kernel writes to disjoint places, so the
     result does not depend on the number of threads.
     """
-    size = max(1, CHUNK_ENTRIES // max(1, cost_per_item))
+    size = max(1, entries // max(1, cost_per_item))
     size = -(-size // align) * align
     chunks = -(-n // size)
     for begin in range(0, chunks, SLICE_CHUNKS):

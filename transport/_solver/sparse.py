@@ -12,13 +12,8 @@ from transport._solver.assignment import Matching
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.scan import scan
 from transport._solver.trees import Work
+from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
-
-SHORTLIST = 10
-PER_ROW = 8
-MANY = 256  # rows from which an auction beats the simplex: 2000 with 5 arcs each take 4 instead of 18 ms
-CHOICE = 3  # arcs a row; with two there are cycles only, and searches go all the way round
-FEW = 16  # arcs a node up to which all of them are the pool
 
 
 class SparseOracle:
@@ -30,7 +25,8 @@ class SparseOracle:
         Of the rows and columns that carry mass.
     """
 
-    def __init__(self, cost: SparseMatrix) -> None:
+    def __init__(self, cost: SparseMatrix, tuning: Tuning = TUNING) -> None:
+        self.tuning = tuning
         self.exponent = 0  # costs are in units of 2^exponent
         exponent = math.frexp(cost.magnitude)[1] - 1
         if cost.magnitude > 0 and abs(exponent) > 400:  # sums must neither overflow nor underflow
@@ -62,9 +58,9 @@ class SparseOracle:
     def is_assignment(self, masses: tuple[np.ndarray, np.ndarray]) -> bool:
         """Unit masses, enough of them for an auction to pay, and a choice; nobody without an arc."""
         a, b = masses
-        if len(a) < MANY or len(a) != len(b) or a.max() > 1 or b.max() > 1:
+        if len(a) < self.tuning.auction_rows or len(a) != len(b) or a.max() > 1 or b.max() > 1:
             return False
-        if len(self.cost.data) < CHOICE * len(a):
+        if len(self.cost.data) < self.tuning.auction_choice * len(a):
             return False
         reached = np.zeros(len(b), bool)
         reached[self.cost.col] = True
@@ -100,17 +96,17 @@ class SparseOracle:
     def _shortlist(self, g: np.ndarray) -> Slices[Start]:
         from transport._kernels import sparse as k
 
-        n, m = self.shape
-        ids, vals = np.zeros((n, SHORTLIST), np.int64), np.zeros((n, SHORTLIST))
+        (n, m), short = self.shape, self.tuning.sparse_shortlist
+        ids, vals = np.zeros((n, short), np.int64), np.zeros((n, short))
         count = k.nearest_in_rows(*self._csr, g, ids, vals)
         f = np.where(count > 0, vals[:, 0], 0.0)
-        chosen = ids[np.arange(SHORTLIST) < count[:, None]]
+        chosen = ids[np.arange(short) < count[:, None]]
         yield
-        ids, vals = np.zeros((m, SHORTLIST), np.int64), np.zeros((m, SHORTLIST))
+        ids, vals = np.zeros((m, short), np.int64), np.zeros((m, short))
         count = k.nearest_in_cols(*self._csr, f, ids, vals)
         g = np.where(count > 0, vals[:, 0], 0.0)
-        chosen = np.concatenate([chosen, ids[np.arange(SHORTLIST) < count[:, None]]])
-        if len(self.cost.data) <= FEW * (n + m):
+        chosen = np.concatenate([chosen, ids[np.arange(short) < count[:, None]]])
+        if len(self.cost.data) <= self.tuning.sparse_pool * (n + m):
             chosen = np.arange(len(self.cost.data))
         yield
         return Start(*self._arcs(chosen), f, g)
@@ -144,7 +140,7 @@ class SparseOracle:
         )
 
     def _rows(self, kernel: Callable[[int, int, np.ndarray, np.ndarray], object]) -> Slices[Arcs]:
-        n = self.shape[0]
-        ids, count = np.zeros((n, PER_ROW), np.int64), np.zeros(n, np.int64)
+        n, per_row = self.shape[0], self.tuning.sparse_per_row
+        ids, count = np.zeros((n, per_row), np.int64), np.zeros(n, np.int64)
         yield from scan(lambda i, j: kernel(i, j, ids, count), n, 4 * len(self.cost.data) // n + 1)
-        return self._arcs(ids[np.arange(PER_ROW) < count[:, None]])
+        return self._arcs(ids[np.arange(per_row) < count[:, None]])

@@ -12,8 +12,7 @@ from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._solution import Solution
 from transport._solver.base import Coupling
-from transport._solver.columns import LOUD
-from transport._solver.hubs import HUBS, has_hubs, solve_hubs
+from transport._solver.hubs import has_hubs, solve_hubs
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pricing import Slices, Start, continued
@@ -31,7 +30,8 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
     Where the potentials of an answer drown its costs, ``state.begun`` is where to go on from it.
     """
     values = _all_costs(state)
-    short = is_small(values.shape) or (state.warm is None and is_medium(values.shape))
+    t = state.work.tuning
+    short = is_small(values.shape, t) or (state.warm is None and is_medium(values.shape, t))
     if short and (yield from _at_once(state, values)):
         return None
     yield
@@ -39,7 +39,7 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
     again = short and state.unit != 1.0 and state.coupling is None
     if again and (yield from _at_once(state, oracle.values)):
         return None
-    if has_hubs(values.shape) and (yield from _around_hubs(state, oracle)):
+    if has_hubs(values.shape, t) and (yield from _around_hubs(state, oracle)):
         return None
     if state.coupling is not None:
         state.begun, state.coupling = _quieter(state.coupling, state, oracle), None
@@ -57,7 +57,7 @@ def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
     n, m = oracle.shape
     values = oracle.values
     if oracle.has_forbidden:
-        values = np.where(values < np.inf, values, 4.0 * HUBS * (oracle.magnitude or 1.0))
+        values = np.where(values < np.inf, values, 4.0 * state.work.tuning.hubs * (oracle.magnitude or 1.0))
     known = None if state.warm is None else warm_potentials(state, state.warm)[n > m]
     optimal, parent, f, g = yield from solve_hubs(values, oracle.masses, state.work, known)
     mass = peel(n, parent, *state.masses)
@@ -68,7 +68,7 @@ def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
         return False
     state.coupling = state.in_full(rows, cols, mass[v], f, g)
     size = float(np.abs(costs) @ mass[v])
-    return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass[v]) <= LOUD * size
+    return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass[v]) <= state.work.tuning.loud * size
 
 
 def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
@@ -78,7 +78,7 @@ def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
     place_i, place_j = state.place
     rows, cols = place_i[coupling.rows], place_j[coupling.cols]
     f, g = balanced_potentials(rows, cols, oracle.costs(rows, cols), *oracle.masses)
-    return continued(Start(rows, cols, f, g), oracle, (rows, cols), oracle.masses)
+    return continued(Start(rows, cols, f, g), oracle, (rows, cols), oracle.masses, state.work.tuning)
 
 
 def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
@@ -89,7 +89,7 @@ def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
     start = None if state.warm is None else warm_potentials(state, state.warm)[1]
     budget = state.work.budget
     giants = not isinstance(state.problem.cost, Matrix)  # those are far points, and no pool does without
-    shipped = solve_at_once(values, a, b, g=start, budget=budget, giants=giants)
+    shipped = solve_at_once(values, a, b, g=start, budget=budget, giants=giants, tuning=state.work.tuning)
     code, pivots, rows, cols, mass, f, g = shipped
     if code == k.UNFIT:
         return False

@@ -15,14 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from transport._solver.pricing import Slices
-
-SLICE_SECONDS = 0.05
-FIRST_SLICE = 2000  # pivots; not carried over: a coarser level's pivots are much cheaper
-LAZY_NODES = 24_000
-LAZY_NODES_REFINED = 6_000  # from a basis that needs few pivots: 0.24 against 0.37 s at 20 000 nodes; not if
-# rounds go on for long: 5.3 against 2.0 s for a ring and a blob in Chebyshev norm, n = 5 000
-MAX_PASSES = 8
-
+from transport._solver.tuning import TUNING, Tuning
 
 Draft: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(rows, cols, shares of the total mass, f, g): what there is before the core has a basis."""
@@ -39,6 +32,7 @@ class Work:
     stalls: int = 0
     stage: str = "starting"
     draft: Callable[[], Draft] | None = None
+    tuning: Tuning = TUNING
 
     def spend(self, pivots: int) -> None:
         """Count pivots against the budget."""
@@ -60,9 +54,11 @@ class Pool:
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
 
-def paced(size: int, seconds: float) -> int:
+def paced(size: int, seconds: float, tuning: Tuning) -> int:
     """The size of the next slice, after one of ``size`` took ``seconds``."""
-    ratio = SLICE_SECONDS / max(1e-6, seconds)
+    if not tuning.slice_seconds:
+        return size
+    ratio = tuning.slice_seconds / max(1e-6, seconds)
     return int(np.clip(size * min(4.0, max(0.25, ratio)), 100, 10**7))
 
 
@@ -157,7 +153,7 @@ class ThreadTree(Planted):
         block = max(64, int(np.sqrt(len(pool.col))))
         period = max(1000, self.n // 3)
         passes = 0
-        size = FIRST_SLICE
+        size = work.tuning.first_slice
         while True:
             chunk = min(size, work.budget)
             began = time.perf_counter()
@@ -176,7 +172,7 @@ class ThreadTree(Planted):
             if code == k.OPTIMAL:
                 k.renumber(self._tree, self._slot)
                 passes += 1
-                if done == 0 or passes > MAX_PASSES:  # more passes would only chase rounding
+                if done == 0 or passes > work.tuning.tree_passes:  # more passes would only chase rounding
                     return
                 continue
             if code == k.STALLED:
@@ -185,19 +181,5 @@ class ThreadTree(Planted):
                 if work.stalls > 3:
                     return
             if done == size:
-                size = paced(size, time.perf_counter() - began)
+                size = paced(size, time.perf_counter() - began, work.tuning)
             yield
-
-
-def plant(
-    masses: tuple[np.ndarray, np.ndarray],
-    arcs: tuple[np.ndarray, np.ndarray, np.ndarray],
-    costs: np.ndarray,
-    *,
-    good_start: bool = False,
-) -> Tree:
-    """The better tree for this size; arcs = (rows, cols, flows), a forest with positive flows."""
-    from transport._solver.lazy_tree import LazyTree
-
-    lazy = len(masses[0]) + len(masses[1]) > (LAZY_NODES_REFINED if good_start else LAZY_NODES)
-    return LazyTree(masses, arcs, costs) if lazy else ThreadTree(masses, arcs, costs)

@@ -13,8 +13,6 @@ import numpy as np
 from transport._solver.pricing import Slices
 from transport._solver.trees import ThreadTree, Work
 
-ENOUGH = 0.1  # pivots a row and turn of all rows
-
 
 def sweep(tree: ThreadTree, costs: np.ndarray, work: Work) -> Slices[None]:
     """Pivot on all arcs until a turn of all rows finds few that pay.
@@ -31,7 +29,7 @@ def sweep(tree: ThreadTree, costs: np.ndarray, work: Work) -> Slices[None]:
     arrays, cursor = tree.unpack(), np.zeros(5, np.int64)
     while True:
         before = int(cursor[k.PIVOTS])
-        code = k.run(costs, arrays, cursor, work.budget, int(ENOUGH * len(costs)))
+        code = k.run(costs, arrays, cursor, work.budget, int(work.tuning.sweep_pivots * len(costs)))
         work.spend(int(cursor[k.PIVOTS]) - before)
         if code != k.LIMIT:
             return
