@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracles import transport_by_highs
@@ -11,8 +13,9 @@ import transport as tp
 from transport._kernels import costs
 from transport._kernels.dense_start import greedy
 from transport._problem import Problem
-from transport._solver.choose import choose
 from transport._solver.line_start import line_potential
+from transport._solver.plan import choose
+from transport._solver.tuning import TUNING
 
 
 def ring(n, d, seed=0):
@@ -25,44 +28,39 @@ def random_masses(n, seed=0):
     return np.random.default_rng(seed).dirichlet(np.ones(n), 2)
 
 
-def pooled(monkeypatch):
-    """No problem is solved in one call."""
-    for name in ("small.AT_ONCE", "small.MEDIUM", "choose.MEDIUM"):
-        monkeypatch.setattr(f"transport._solver.{name}", 0)
+POOLED = tp.Exact(tuning=replace(TUNING, at_once_pairs=0, medium_pairs=0))
+"""No problem is solved in one call."""
 
 
 # ------------------------------------------------------------------ whole rows instead of a pool
 
 
-def test_rounds_that_lead_nowhere_end_on_whole_rows(monkeypatch):
+def test_rounds_that_lead_nowhere_end_on_whole_rows():
     """Chebyshev distances from a ring to a blob: 18 rounds of a pool, each with thousands of new arcs."""
     c = cdist(*ring(600, 5), "chebyshev")
     a, b = random_masses(600)
     best = tp.solve(c, a, b)
     assert best.stats["rounds"] == 1
-    pooled(monkeypatch)
-    sol = tp.solve(c, a, b)
+    sol = tp.solve(c, a, b, solver=POOLED)
     assert sol.value == pytest.approx(best.value, rel=1e-12)
     assert sol.gap <= 1e-13 * sol.value
     assert sol.stats["rounds"] <= 8
 
 
-def test_where_all_rows_want_the_same_columns_no_shortlist_is_used(monkeypatch):
+def test_where_all_rows_want_the_same_columns_no_shortlist_is_used():
     rng = np.random.default_rng(1)
     u = rng.standard_normal(5)
     x, y = rng.random((600, 5)), rng.random((600, 5)) + 1e9 * u / np.linalg.norm(u)
-    pooled(monkeypatch)
-    sol = tp.solve(cdist(x, y, "chebyshev"), *random_masses(600))
+    sol = tp.solve(cdist(x, y, "chebyshev"), *random_masses(600), solver=POOLED)
     assert sol.stats["rounds"] == 1  # 3 with rough masses first
 
 
-def test_heavy_tails_do_not_take_sixty_rounds(monkeypatch):
+def test_heavy_tails_do_not_take_sixty_rounds():
     rng = np.random.default_rng(0)
     cloud = tp.PointCloud(rng.standard_cauchy((700, 5)) ** 3, rng.standard_cauchy((700, 5)) ** 3)
     a, b = random_masses(700)
     best = tp.solve(cloud, a, b)
-    pooled(monkeypatch)
-    sol = tp.solve(cloud, a, b, solver=tp.Exact("points"))
+    sol = tp.solve(cloud, a, b, solver=replace(POOLED, method="points"))
     assert sol.value == pytest.approx(best.value, rel=1e-12)
     assert sol.stats["rounds"] <= 40  # 30: giants are in the pool from the start, as outliers need them
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import transport as tp
-from transport._solver import geometric, memory
+from transport._solver import memory
 from transport._solver.exact import Exact
+from transport._solver.tuning import TUNING
 
 
 def clouds(kind: str, n: int, m: int, d: int, rng: np.random.Generator):
@@ -43,10 +46,8 @@ KINDS = [
 COSTS = [("sqeuclidean", 1.0), ("euclidean", 1.0), ("cityblock", 1.0), ("chebyshev", 1.0), ("euclidean", 0.5)]
 
 
-@pytest.fixture
-def deep(monkeypatch):
-    """Start from 8 clusters, so that small problems have many levels."""
-    monkeypatch.setattr(geometric, "COARSEST", 8)
+DEEP = replace(TUNING, coarsest=8)
+"""Start from 8 clusters, so that small problems have many levels."""
 
 
 def masses(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -58,7 +59,6 @@ def masses(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
     return w / w.sum()
 
 
-@pytest.mark.usefixtures("deep")
 @pytest.mark.parametrize("weights", ["uniform", "cubed"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("cost", "power"), COSTS)
@@ -68,7 +68,7 @@ def test_points_agree_with_the_matrix(cost, power, kind, weights):
         x, y = clouds(kind, n, m, d, rng)
         a, b = masses(weights, n, rng), masses(weights, m, rng)
         points = tp.PointCloud(x, y, cost, power=power)
-        sol = tp.solve(points, a, b, solver=Exact("points"))
+        sol = tp.solve(points, a, b, solver=Exact("points", tuning=DEEP))
         ref = tp.solve(points, a, b, solver=Exact("matrix"))
         assert sol.stats["method"] == "points"
         assert sol.value == pytest.approx(ref.value, rel=1e-12, abs=1e-300)
@@ -191,15 +191,13 @@ def test_memory_is_predicted(monkeypatch):
 
 
 @pytest.mark.parametrize("weighted", [True, False])
-def test_clusters_at_once_or_by_the_pool_lead_to_the_same_optimum(weighted, monkeypatch):
-    from transport._solver import geometric
-
+def test_clusters_at_once_or_by_the_pool_lead_to_the_same_optimum(weighted):
     rng = np.random.default_rng(8)
     x, y = rng.random((2, 900, 2))
     masses = rng.dirichlet(np.ones(900), 2) if weighted else (None, None)
     at_once = tp.solve(tp.PointCloud(x, y), *masses)
-    monkeypatch.setattr(geometric, "AT_ONCE", 0)
-    pool = tp.solve(tp.PointCloud(x, y), *masses)
+    solver = Exact(tuning=replace(TUNING, clusters_at_once=0))
+    pool = tp.solve(tp.PointCloud(x, y), *masses, solver=solver)
     assert at_once.value == pytest.approx(pool.value, rel=1e-13)
     assert at_once.stats["rounds"] < pool.stats["rounds"]  # the clusters need no second look
 

@@ -10,7 +10,8 @@ from oracles import transport_by_highs
 
 import transport as tp
 from transport._kernels import simplex_hubs as k
-from transport._solver.hubs import has_hubs, solve_hubs
+from transport._solver.hubs import solve_hubs
+from transport._solver.plan import has_hubs
 from transport._solver.trees import Work
 
 

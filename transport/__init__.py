@@ -27,9 +27,10 @@ from transport._sinkhorn.divergence import SinkhornDivergence, sinkhorn_divergen
 from transport._sinkhorn.solver import Sinkhorn
 from transport._sliced import Sliced, estimate_sliced, sliced_wasserstein
 from transport._solution import Potentials, Solution, Status
-from transport._solve import solve
+from transport._solve import plan, solve
 from transport._solver.base import Coupling, Progress, Solver
 from transport._solver.exact import Exact
+from transport._solver.plan import Plan
 from transport._spherical import spherical_sliced_wasserstein
 from transport._tree_metric import TreeMetric
 from transport._unbalanced import KL, TV, Partial
@@ -63,6 +64,7 @@ __all__ = [
     "Pairwise",
     "Partial",
     "PixelDensity",
+    "Plan",
     "PointCloud",
     "Potentials",
     "Progress",
@@ -89,6 +91,7 @@ __all__ = [
     "max_sliced_wasserstein",
     "pairwise",
     "palette",
+    "plan",
     "semidiscrete",
     "sinkhorn_divergence",
     "sliced_wasserstein",

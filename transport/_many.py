@@ -19,7 +19,7 @@ from transport.internal import CtrlC, check_positive
 if TYPE_CHECKING:
     from transport._packed import Batch, Inputs
 
-_STATS = {"method": "matrix", "reason": "one of many small problems", "rounds": 1, "stalls": 0}
+_STATS = {"method": "matrix", "reason": "one of many small problems", "rounds": 1, "stalls": 0, "path": ()}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

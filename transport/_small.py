@@ -15,10 +15,12 @@ import numpy as np
 from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Arcs, Solution, Status
-from transport._solver.choose import STORED
-from transport._solver.small import is_small, solve_at_once
+from transport._solver.plan import STORED, Step, is_small
+from transport._solver.small import solve_at_once
 
 _FLOAT64 = np.dtype(np.float64)
+_START = Step("start", "cheapest arcs", "greedy over all of them")
+_CORE = Step("core", "whole matrix", "small arrays, no options: the short road")
 
 
 def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solution | None:
@@ -61,6 +63,7 @@ def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solut
             "rounds": 1,
             "arcs": cost.size,
             "stalls": 0,
+            "path": (_START, _CORE),
         },
         problem=Problem(Matrix(cost), a, b),
     )

@@ -17,6 +17,7 @@ from transport._problem import Problem
 from transport._small import solve_small
 from transport._solution import Arcs, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, hearing, run
+from transport._solver.plan import Plan
 from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
     ConvergenceError,
@@ -157,6 +158,46 @@ def solve(
     if throw and solution.status is not Status.OPTIMAL:
         raise ConvergenceError(_explain(solution), solution)
     return solution
+
+
+def plan(cost: Any, a: Any = None, b: Any = None, *, solver: Any = None) -> Plan:
+    """What `solve` is going to do with a problem, and why; nothing is solved.
+
+    Parameters
+    ----------
+    cost, a, b
+        As for `solve`.
+    solver : Exact, optional
+        Its method, earlier answer and limits count.
+
+    Returns
+    -------
+    Plan
+        Printed, it says in words what is reduced, where the pivots start and what makes them, and which
+        number against which limit decided each. ``Exact(plan=...)`` forces one. What ran is
+        ``solution.stats["path"]``: the same, or a "switch" with its cause.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `solve` on inputs it refuses.
+
+    Examples
+    --------
+    >>> import numpy as np, transport as tp
+    >>> print(tp.plan(np.ones((300, 9000))))
+    Plan for 300 x 9000: matrix, a stored cost matrix
+      start    shortlist          10 cheapest arcs a node
+      core     threaded tree      9300 nodes <= linked_nodes = 24000
+    >>> tp.plan(np.ones((3, 9000))).core.what
+    'hub tree'
+    """
+    from transport._solver.exact import Exact
+
+    solver = Exact() if solver is None else solver
+    if not isinstance(solver, Exact):
+        raise ValueError(f"plan is for the exact solver; {type(solver).__name__} has none")
+    return solver.planned(as_problem(cost, a, b)[0])
 
 
 def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:

@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 
 from transport._solver.lazy_tree import LazyTree
+from transport._solver.plan import LINKED, THREADED, Step, tree_of
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.trees import Pool, ThreadTree, Tree, Work, ends
 from transport._solver.whole import sweep
@@ -49,6 +50,9 @@ class Simplex:
         self.n, self.m = oracle.shape
         self.limit = np.inf
         self.is_long = False
+        self.kind: str | None = None  # THREADED or LINKED, where that is asked for
+        self.says = False  # whether what happens here goes into the path: the finest level's does
+        self._cause = ""
         self._tree: Tree | None = None
         self.priced: Priced | None = None
         indptr, col = simplex_pool.build_pool(self.n, self.m, start.rows, start.cols)
@@ -131,12 +135,19 @@ class Simplex:
 
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
         t, good = self.work.tuning, self.start.basis is not None and not self.is_long
-        linked = self.n + self.m > (t.linked_nodes_refined if good else t.linked_nodes)
-        kind = LazyTree if linked else ThreadTree
+        step = tree_of(self.n + self.m, t, refined=good)
+        if self.kind in (THREADED, LINKED):
+            step = Step("core", self.kind, "asked for")
+        kind = LazyTree if step.what == LINKED else ThreadTree
+        if self.says and self._tree is None:
+            self.work.path.append(step)
+        elif self.says and type(self._tree) is not kind:
+            self.work.note("switch", step.what, f"{self._cause}{step.why}")
         self._tree = kind((self.a, self.b), (rows, cols, flows), costs)
 
     def go_long(self) -> None:
         """For many more rounds: with the tree that does not look at the whole pool for a few pivots."""
+        self._cause = f"{self.work.tuning.long_rounds} rounds >= long_rounds, no few pivots: "
         was_good = self.start.basis is not None and not self.is_long
         self.is_long = True
         if was_good and self.n + self.m <= self.work.tuning.linked_nodes:
@@ -250,6 +261,11 @@ class Simplex:
         v = np.flatnonzero(parent[:-1] < self.n + self.m)
         return ends(self.n, parent, v)
 
+    def note(self, what: str, why: str) -> None:
+        """A switch, said once."""
+        if self.says and all(step.what != what for step in self.work.path):
+            self.work.note("switch", what, why)
+
     def balanced(self, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Potentials with f_i + g_j = c_ij on a forest of arcs, each tree at its best height."""
         return self._kernels.balanced_potentials(rows, cols, self.oracle.costs(rows, cols), self.a, self.b)
@@ -278,6 +294,7 @@ def generate_columns(core: Simplex) -> Slices[bool]:
     work, t = core.work, core.work.tuning
     yield from core.build_basis()
     if core.start.relative is not None:
+        core.note("pivots on whole rows", f"shortlists want < spread = {t.spread:g} of the columns")
         yield from core.sweep()
     blind, swept = 0, False
     for rounds in range(t.rounds):
@@ -306,6 +323,10 @@ def generate_columns(core: Simplex) -> Slices[bool]:
             return False
         many = (1 + rounds) * len(rows) > t.sweep_arcs * core.n
         swept = many and not swept and (yield from core.sweep())  # never twice: the pool must grow
+        if swept:
+            core.note(
+                "pivots on whole rows", f"> sweep_arcs = {t.sweep_arcs:g} violated arcs a source and round"
+            )
         if not swept:
             core.add(rows, cols, costs)
     return False
@@ -339,6 +360,7 @@ def polish(core: Simplex) -> Slices[None]:
         if spread(*better) > 0.5 * now:
             break
         core.work.stage = "polishing"
+        core.note("polish", f"potentials are > loud = {t.loud:g} times the costs of the plan")
         core.replant(*better)
         before = core.work.pivots
         yield from generate_columns(core)

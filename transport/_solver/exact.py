@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
+from transport._kdtree import KdTree
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solution import Solution, Status
 from transport._solver.assignment import Matching, assign
 from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
-from transport._solver.choose import METHODS, choose
 from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
@@ -25,6 +25,7 @@ from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
+from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.sparse import SparseOracle
 from transport._solver.stored import stored, warm_potentials
@@ -56,6 +57,12 @@ class Exact:
     warm : Solution, optional
         An earlier answer to a problem of the same shape, with other costs or masses: its potentials and
         plan are where this one starts. The answer does not depend on it, only the time.
+    tuning : Tuning, optional
+        The limits by which the way is chosen (``transport._solver.tuning``); for measurements and tests.
+    plan : Plan, optional
+        The way to go instead: one made by `transport.plan` for a problem of this shape, perhaps with another
+        ``core`` or ``start`` put in by `dataclasses.replace`. What does not work out is a switch in
+        ``stats["path"]``.
 
     Notes
     -----
@@ -65,9 +72,12 @@ class Exact:
     method: str = "auto"
     warm: Solution | None = None
     tuning: Tuning = TUNING
+    plan: Plan | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.method, "method", METHODS)
+        if self.plan is not None:
+            check_choice(self.plan.core.what, "plan.core.what", CORES)
 
     def init(self, problem: Problem, *, tol: float) -> State:
         """Set up nothing yet: the work is in the steps.
@@ -79,17 +89,37 @@ class Exact:
                 f"warm has shape {self.warm.arcs.shape} but the problem {problem.shape}; "
                 "only a solution of the same shape can be a start"
             )
-        fewer = (
-            merged(problem, self.tuning) if self.warm is None and self.method in ("auto", "points") else None
+        fewer, plan = self._planned(problem, look=False)
+        forced = self.plan
+        if forced is not None:
+            if forced.shape != problem.shape:
+                raise ValueError(
+                    f"plan is for shape {forced.shape} but the problem has {problem.shape}; "
+                    "make one for it with transport.plan"
+                )
+            plan = replace(plan, start=forced.start, core=forced.core)
+        work = Work(tuning=self.tuning, path=list(plan.reductions))
+        return State(
+            problem if fewer is None else fewer.problem,
+            plan,
+            pace=Pace(tol),
+            work=work,
+            is_forced=forced is not None,
+            warm=self.warm,
+            merged=fewer,
         )
-        work = Work(tuning=self.tuning)
+
+    def planned(self, problem: Problem) -> Plan:
+        """What this solver would do with ``problem``; nothing is solved."""
+        return self._planned(problem, look=True)[1]
+
+    def _planned(self, problem: Problem, *, look: bool) -> tuple[Merged | None, Plan]:
+        method, warm = self.method if self.plan is None else self.plan.method, self.warm is not None
+        may_merge = not warm and method in ("auto", "points")
+        fewer = merged(problem, self.tuning) if may_merge else None
         if fewer is None:
-            how = choose(problem, self.method, self.tuning)
-            return State(problem, *how, pace=Pace(tol), work=work, warm=self.warm)
-        method, reason = choose(fewer.problem, self.method, self.tuning)
-        n, m = problem.shape
-        reason = f"{reason}; {n} x {m} with duplicates"
-        return State(fewer.problem, method, reason, pace=Pace(tol), work=work, merged=fewer)
+            return None, planned(problem, method, self.tuning, warm=warm, look=look)
+        return fewer, planned(fewer.problem, method, self.tuning, warm=warm, whole=problem, look=look)
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -106,12 +136,13 @@ class Exact:
         """Pivots, stage, statistics."""
         w = state.work
         stats = {
-            "method": state.method,
-            "reason": state.reason,
+            "method": state.plan.method,
+            "reason": state.plan.reason,
             "pivots": w.pivots,
             "rounds": w.rounds,
             "arcs": w.arcs,
             "stalls": w.stalls,
+            "path": tuple(w.path),
         }
         return w.pivots, f"{w.stage}: {w.arcs} arcs, {w.pivots} pivots", stats
 
@@ -156,8 +187,7 @@ class State:
     """
 
     problem: Problem
-    method: str
-    reason: str
+    plan: Plan
     pace: Pace
     work: Work = field(default_factory=Work)
     core: Simplex | Matching | None = None
@@ -166,6 +196,7 @@ class State:
     warm: Solution | None = None
     merged: Merged | None = None
     flow: Network | None = None
+    is_forced: bool = False
     begun: Start | None = None
 
     def __post_init__(self) -> None:
@@ -202,27 +233,31 @@ class State:
 
 
 def _solve(state: State) -> Slices[None]:
-    if state.method in CLOSED_FORMS:
-        state.coupling = CLOSED_FORMS[state.method](state.problem)
+    if state.plan.method in CLOSED_FORMS:
+        state.work.path += [state.plan.start, state.plan.core]
+        state.coupling = CLOSED_FORMS[state.plan.method](state.problem)
         return
     oracle: AnyOracle
-    if state.method == "points":
+    if state.plan.method == "points":
         cloud = state.problem.cost
         assert isinstance(cloud, PointCloud)
         oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
         state.has_all = False  # and if they are all there, then in another order
         a, b = oracle.x.mass, oracle.y.mass
-    elif state.method == "grid":
+        if state.warm is None and not state.is_forced:
+            how = _between_points(state, cloud, oracle)
+            state.plan = replace(state.plan, start=how[0], core=how[1])
+    elif state.plan.method == "grid":
         yield from _flow_on_grid(state)
         return
-    elif state.method == "matrix":
+    elif state.plan.method == "matrix":
         known = yield from stored(state)
         if known is None:
             return
         oracle, (a, b) = known, known.masses
     else:
         a, b = integer_masses(*state.masses)
-        if state.method == "blocks":
+        if state.plan.method == "blocks":
             oracle = yield from _block_oracle(state)
         else:
             sparse = state.problem.cost
@@ -233,20 +268,26 @@ def _solve(state: State) -> Slices[None]:
     if state.begun is not None:
         start = state.begun
     elif state.warm is None:
-        if _is_assignment(oracle, (a, b)) and (yield from _matched(state, oracle, (a, b))):
+        if _is_for_auction(oracle, state, (a, b)) and (yield from _matched(state, oracle, (a, b))):
             return
+        if state.plan.method != "matrix":  # which says itself what it found
+            state.work.path.append(state.plan.start)
         start = yield from oracle.start()
     else:
         start = yield from _warm_start(state, state.warm, oracle, (a, b))
-    state.core = Simplex(oracle, a, b, start, state.work)
-    yield from generate_columns(state.core)
-    yield from polish(state.core)
+    state.core = core = Simplex(oracle, a, b, start, state.work)
+    core.says = True
+    if state.is_forced:
+        core.kind = state.plan.core.what
+    yield from generate_columns(core)
+    yield from polish(core)
 
 
 def _flow_on_grid(state: State) -> Slices[None]:
     """Always from cold: an earlier solution's potentials tie everywhere and cost 4 times the pivots."""
     state.flow = net = network(state.problem)
     oracle = net.oracle(state.work.tuning)
+    state.work.path += [state.plan.start, state.plan.core]
     state.core = Flow(oracle, *net.masses, (yield from oracle.start()), state.work)
     yield from generate_columns(state.core)
 
@@ -260,12 +301,22 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     return oracle
 
 
-def _is_assignment(
-    oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
+def _between_points(state: State, cloud: PointCloud, oracle: GeometricOracle) -> tuple[Step, Step]:
+    """Start and core, now that it is known whether kd trees prune."""
+    prunes = isinstance(oracle.x.tree, KdTree), isinstance(oracle.y.tree, KdTree)
+    equal = bool(oracle.x.mass.max() == oracle.y.mass.max() == 1)
+    return between_points(cloud, oracle.shape, state.work.tuning, equal=equal, prunes=prunes)
+
+
+def _is_for_auction(
+    oracle: AnyOracle, state: State, masses: tuple[np.ndarray, np.ndarray]
 ) -> TypeGuard[GeometricOracle | SparseOracle]:
-    if isinstance(oracle, SparseOracle):
-        return oracle.is_assignment(masses)
-    return isinstance(oracle, GeometricOracle) and oracle.is_assignment
+    if state.plan.core.what != AUCTION or not isinstance(oracle, GeometricOracle | SparseOracle):
+        return False
+    if masses[0].max() == masses[1].max() == 1:
+        return True
+    state.work.note("switch", "simplex", "the masses differ: no auction")
+    return False
 
 
 def _matched(
@@ -278,12 +329,19 @@ def _matched(
         matching = yield from oracle.matching()
     state.core = matching
     if matching is None or not (yield from assign(matching)):
+        state.work.note(
+            "switch", "simplex", "the auction took more bids or longer searches than auction_bids"
+        )
         return False
+    state.work.path += [state.plan.start, state.plan.core]
     rows, cols, flow = matching.flows()
     f, g = matching.potentials()
     cost = float(np.abs(oracle.costs(rows, cols)).sum())
     if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > state.work.tuning.loud * cost:
         start = Start(rows, cols, f, g, (rows, cols, flow))
+        state.work.note(
+            "switch", "polish", f"potentials are > loud = {state.work.tuning.loud:g} times the costs"
+        )
         state.core = Simplex(oracle, *masses, start, state.work)
         yield from generate_columns(state.core)
         yield from polish(state.core)
@@ -299,7 +357,12 @@ def _warm_start(
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
     start = yield from oracle.restart(warm_potentials(state, warm)[1], arcs)
-    return continued(start, oracle, arcs, masses, state.work.tuning)
+    start = continued(start, oracle, arcs, masses, state.work.tuning)
+    state.work.path.append(state.plan.start)
+    if start.basis is None:
+        limit = state.work.tuning.repair_pairs
+        state.work.note("switch", "potentials only", f"the plan leaves > repair_pairs = {limit} pairs open")
+    return start
 
 
 def _shipped(

@@ -209,7 +209,10 @@ class GeometricOracle:
         if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
             start = Start(*(yield from self._shortlist(*(yield from self._guess()))))
             if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
-                start = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
+                better = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
+                if better is not start:
+                    self.work.note("start", "rounded masses", f"{self.work.tuning.rough_units} units a node")
+                return better
             return start
         t = self.work.tuning
         core: Simplex | Solved | None = None

@@ -19,7 +19,6 @@ import numpy as np
 from transport._solver.pricing import Slices
 from transport._solver.rough import rounded
 from transport._solver.trees import Draft, Work
-from transport._solver.tuning import TUNING, Tuning
 
 STEP = 4  # sources of one level for one of the level before
 COARSEST = 4  # sources a hub of the first level
@@ -29,13 +28,6 @@ MOST = 256  # pivots a node and level, five times what any took: beyond, they ch
 
 Shipped = tuple[bool, np.ndarray, np.ndarray, np.ndarray]
 """(optimal, parent, f, g): the basis as a forest for `simplex_pool.peel`, and the potentials."""
-
-
-def has_hubs(shape: tuple[int, int], t: Tuning = TUNING) -> bool:
-    """Whether a matrix of this shape is for `solve_hubs`."""
-    short, long = min(shape), max(shape)
-    is_long = long >= t.hubs_ratio * short and short + long > t.hubs_nodes
-    return short <= t.hubs and is_long and short * long <= t.hubs_pairs
 
 
 def solve_hubs(

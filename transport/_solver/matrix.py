@@ -29,6 +29,9 @@ class MatrixOracle:
     has_forbidden, forbids_by_size : bool
     magnitude : float
         Largest finite \\|c_ij\\|.
+    says : bool
+        Whether the start goes into the path: that of the problem itself does, those of levels do not.
+    may_cluster : bool
     """
 
     def __init__(
@@ -40,10 +43,12 @@ class MatrixOracle:
         has_forbidden: bool = False,
         forbids_by_size: bool = True,
         magnitude: float = 0.0,
+        says: bool = False,
+        may_cluster: bool = True,
     ) -> None:
         self.values, self.masses, self.work = values, masses, work
         self.has_forbidden, self.forbids_by_size = has_forbidden, forbids_by_size
-        self.magnitude = magnitude
+        self.magnitude, self.says, self.may_cluster = magnitude, says, may_cluster
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,23 +66,35 @@ class MatrixOracle:
 
     def start(self) -> Slices[Start]:
         """From the coarser levels if rows and columns cluster, else from the column minima."""
-        c = self.values
-        if not self.has_forbidden and min(c.shape) >= self.work.tuning.cluster_rows:
+        c, t = self.values, self.work.tuning
+        if self.may_cluster and not self.has_forbidden and min(c.shape) >= self.work.tuning.cluster_rows:
             rows = cluster(c, self.work.tuning)
             yield
             if rows.telling:
                 cols = cluster(c.T, self.work.tuning)
                 yield
                 if cols.telling:
+                    self._note("start", "clusters of costs", "they tell the other costs")
                     return (yield from self._refined(rows, cols))
+            telling = f"deviation inside clusters >= cluster_telling = {t.cluster_telling:g} of all"
+            self._note("switch", "shortlist", telling)
+        else:
+            self._note("start", "shortlist", f"{t.matrix_shortlist} cheapest arcs a node")
         g = (yield from self._panels(np.zeros(len(c)))).min(axis=0)
         start = yield from self._shortlist(np.where(np.isfinite(g), g, 0.0))
         if self._is_blind(start):
             return unpooled(start, self)
-        return (yield from rough_start(self, start, self.masses, self.work))
+        better = yield from rough_start(self, start, self.masses, self.work)
+        if better is not start:
+            self._note("start", "rounded masses", f"{t.rough_units} units a node, stage by stage")
+        return better
 
     def _scan(self, kernel: Callable[[int, int], object], n: int, cost: int) -> Slices[None]:
         return scan(kernel, n, cost, entries=self.work.tuning.scan_entries)
+
+    def _note(self, part: str, what: str, why: str) -> None:
+        if self.says:
+            self.work.note(part, what, why)
 
     def _is_blind(self, start: Start) -> bool:
         """Whether all rows want the same few columns, so that no shortlist says anything."""

@@ -5,20 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from transport._solver.line_start import line_potential
+from transport._solver.plan import is_small
 from transport._solver.trees import ends
 from transport._solver.tuning import TUNING, Tuning
 
 Shipped = tuple[int, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-def is_small(shape: tuple[int, ...], t: Tuning = TUNING) -> bool:
-    """Whether a matrix of this shape is for `solve_at_once`."""
-    return 0 < shape[0] * shape[1] <= t.at_once_pairs and shape[0] + shape[1] <= t.at_once_nodes
-
-
-def is_medium(shape: tuple[int, ...], t: Tuning = TUNING) -> bool:
-    """Whether the main road should try `solve_at_once` first if it has no earlier answer."""
-    return shape[0] * shape[1] <= t.medium_pairs and shape[0] + shape[1] <= t.medium_nodes
 
 
 def solve_at_once(
@@ -55,7 +46,7 @@ def solve_at_once(
 
 
 def ship_at_once(
-    c: np.ndarray, a: np.ndarray, b: np.ndarray, limit: int, tuning: Tuning
+    c: np.ndarray, a: np.ndarray, b: np.ndarray, limit: int, tuning: Tuning = TUNING
 ) -> tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, np.ndarray] | None:
     """(pivots, (rows, cols, flows), f, g) of the optimum for integer masses; None if it did not work out."""
     from transport._kernels import simplex_dense as k

@@ -12,11 +12,12 @@ from transport._cost import Matrix
 from transport._points import PointCloud
 from transport._solution import Solution
 from transport._solver.base import Coupling
-from transport._solver.hubs import has_hubs, solve_hubs
+from transport._solver.hubs import solve_hubs
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
+from transport._solver.plan import DENSE, HUBS
 from transport._solver.pricing import Slices, Start, continued
-from transport._solver.small import is_medium, is_small, solve_at_once
+from transport._solver.small import solve_at_once
 from transport._solver.trees import ends
 from transport.internal import to_numpy
 
@@ -30,20 +31,32 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
     Where the potentials of an answer drown its costs, ``state.begun`` is where to go on from it.
     """
     values = _all_costs(state)
-    t = state.work.tuning
-    short = is_small(values.shape, t) or (state.warm is None and is_medium(values.shape, t))
-    if short and (yield from _at_once(state, values)):
-        return None
+    short = state.plan.core.what == DENSE
+    if short:
+        state.work.path += [state.plan.start, state.plan.core]
+        if (yield from _at_once(state, values)):
+            return None
     yield
     oracle = _oracle(state, values, integer_masses(*state.masses))
     again = short and state.unit != 1.0 and state.coupling is None
     if again and (yield from _at_once(state, oracle.values)):
         return None
-    if has_hubs(values.shape, t) and (yield from _around_hubs(state, oracle)):
-        return None
+    if state.plan.core.what == HUBS:
+        state.work.path += [state.plan.start, state.plan.core]
+        if (yield from _around_hubs(state, oracle)):
+            return None
+    if short or state.plan.core.what == HUBS:
+        state.work.note("switch", "column generation", _why_not(state))
     if state.coupling is not None:
         state.begun, state.coupling = _quieter(state.coupling, state, oracle), None
     return oracle
+
+
+def _why_not(state: State) -> str:
+    """Why the whole matrix, or the hub tree, is not the end of it."""
+    if state.coupling is not None:
+        return "potentials are large beside the costs of the plan, which lose digits"
+    return "forbidden or giant costs are in the way, or at_once_pivots are spent"
 
 
 def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
@@ -140,4 +153,6 @@ def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarr
         has_forbidden=cost.has_forbidden,
         forbids_by_size=isinstance(cost, Matrix),
         magnitude=magnitude,
+        says=True,
+        may_cluster=not state.is_forced or state.plan.start.what != "shortlist",
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from transport._solver.plan import Step
 from transport._solver.pricing import Slices
 from transport._solver.tuning import TUNING, Tuning
 
@@ -33,6 +34,11 @@ class Work:
     stage: str = "starting"
     draft: Callable[[], Draft] | None = None
     tuning: Tuning = TUNING
+    path: list[Step] = field(default_factory=list)
+
+    def note(self, part: str, what: str, why: str) -> None:
+        """What really happens, for ``stats["path"]``."""
+        self.path.append(Step(part, what, why))
 
     def spend(self, pivots: int) -> None:
         """Count pivots against the budget."""
