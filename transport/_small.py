@@ -15,12 +15,11 @@ import numpy as np
 from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Arcs, Solution, Status
-from transport._solver.plan import STORED, Step, is_small
+from transport._solver.plan import STORED, at_once, is_small
 from transport._solver.small import solve_at_once
+from transport._solver.tuning import TUNING
 
 _FLOAT64 = np.dtype(np.float64)
-_START = Step("start", "cheapest arcs", "greedy over all of them")
-_CORE = Step("core", "whole matrix", "small arrays, no options: the short road")
 
 
 def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solution | None:
@@ -63,7 +62,7 @@ def solve_small(cost: Any, a: Any, b: Any, *, tol: float, start: float) -> Solut
             "rounds": 1,
             "arcs": cost.size,
             "stalls": 0,
-            "path": (_START, _CORE),
+            "path": at_once(shape, TUNING.at_once_pairs, TUNING.at_once_nodes),
         },
         problem=Problem(Matrix(cost), a, b),
     )

@@ -40,6 +40,7 @@ What a look at the data changes on the way is a switch, with its cause in ``stat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -168,8 +169,7 @@ def _route(
         return short, _tree(nodes, t.linked_nodes_grid, "linked_nodes_grid")
     if method == "matrix":
         if is_small(shape, t):
-            limits = f"pairs {pairs} <= at_once_pairs = {t.at_once_pairs}, nodes {nodes} <= {t.at_once_nodes}"
-            return Step("start", "cheapest arcs", "greedy over all of them"), Step("core", DENSE, limits)
+            return at_once(shape, t.at_once_pairs, t.at_once_nodes)
         if not warm and is_medium(shape, t):
             limits = f"pairs {pairs} <= medium_pairs = {t.medium_pairs}, nodes {nodes} <= {t.medium_nodes}"
             return Step("start", "cheapest arcs", "greedy over all of them"), Step("core", DENSE, limits)
@@ -226,6 +226,14 @@ def tree_of(nodes: int, t: Tuning, *, refined: bool) -> Step:
     if refined:
         return _tree(nodes, t.linked_nodes_refined, "linked_nodes_refined")
     return _tree(nodes, t.linked_nodes, "linked_nodes")
+
+
+@lru_cache(maxsize=256)
+def at_once(shape: tuple[int, int], most_pairs: int, most_nodes: int) -> tuple[Step, Step]:
+    """(start, core) of a small matrix; remembered, for thousands of solves a second."""
+    pairs, nodes = shape[0] * shape[1], shape[0] + shape[1]
+    why = f"pairs {pairs} <= at_once_pairs = {most_pairs}, nodes {nodes} <= {most_nodes}"
+    return Step("start", "cheapest arcs", "greedy over all of them"), Step("core", DENSE, why)
 
 
 def _tree(nodes: int, limit: int, name: str) -> Step:
