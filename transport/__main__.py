@@ -18,6 +18,7 @@ _EXAMPLES = """examples:
   python -m transport critic a.npy b.npy --plot critic.png
   python -m transport sliced a.npy b.npy           mean over projections, with its standard error
   python -m transport barycenter a.png b.png c.png --out mean.png
+  python -m transport pairwise clouds/ --out D.npy --plot D.png
   python -m transport doctor                      which kernels are compiled, for what, and what is left
 """
 
@@ -64,6 +65,10 @@ def main(argv: Sequence[str]) -> int:
         from transport.internal._doctor import main as doctor_main
 
         return doctor_main(list(argv[1:]))
+    if argv and argv[0] == "pairwise":
+        from transport._pairwise_cli import main as pairwise_main
+
+        return pairwise_main(argv[1:])
     if argv and argv[0] == "colours":
         from transport._colour import main as colour_main
 

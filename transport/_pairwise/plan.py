@@ -134,7 +134,8 @@ class Plan:
         left = self.pairs - finished
         eta = left / rate if rate > 0 else None
         facts = {"pairs": finished, "of": self.pairs, "eta": eta}
-        return Progress(finished, now - start, f"{finished} of {self.pairs} pairs", facts)
+        ahead = "" if eta is None else f", about {eta:.0f} s left"
+        return Progress(finished, now - start, f"{finished} of {self.pairs} pairs{ahead}", facts)
 
 
 def _mirrored(numbers: np.ndarray, first: int, bad: Bad) -> np.ndarray:
