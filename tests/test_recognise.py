@@ -293,6 +293,8 @@ def test_laws_without_an_entry_and_the_line_that_works():
     wanted = c[0] - c[1] - 3 * (1 / np.tanh(2.0) - 0.5)
     found = dv.estimate("kl", *laws)
     assert found.lower <= wanted <= found.upper
+    with pytest.raises(TypeError, match=r"sorted\(p \| q\)"):
+        dv.estimate("kl", {"a": 1.0}, {"a": 1.0})
     for bad in (None, object()):
         with pytest.raises(TypeError, match="pass"):
             dv.estimate("kl", stats.norm(), bad)

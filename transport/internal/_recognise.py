@@ -154,6 +154,11 @@ def line_for_law(x: Any, name: str) -> str:
     """The text of the refusal of ``x``, which is no law the divergences know."""
     if x is None:
         return f"{name} is None; pass a law or a sample"
+    if isinstance(x, Mapping):
+        return (
+            f"{name} is a {type(x).__name__}; pass masses in one order, to the divergence itself: "
+            "keys = sorted(p | q); p, q = ([d.get(k, 0) for k in keys] for d in (p, q))"
+        )
     word = type(x).__name__
     if word.endswith("_frozen") and library(x) == "scipy":
         family = word.removesuffix("_frozen")
