@@ -22,6 +22,7 @@ from divergences._orders import alpha, chi2, renyi
 from divergences._pairwise import pairwise
 from divergences._samples import energy, mmd
 from divergences._wasserstein import wasserstein
+from transport.internal import VERSION as __version__
 
 __all__ = [
     "Density",

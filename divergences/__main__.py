@@ -215,5 +215,10 @@ def _of_files(args: Any) -> tuple[list[str], list[dict[str, Any]]]:
     return words, compare(first.values, second.values, wasserstein=not args.no_wasserstein)
 
 
+def run() -> int:
+    """The console script ``kantorovich-divergences``."""
+    return guard(main, sys.argv[1:])
+
+
 if __name__ == "__main__":
-    raise SystemExit(guard(main, sys.argv[1:]))
+    raise SystemExit(run())

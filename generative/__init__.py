@@ -34,6 +34,7 @@ from generative._objectives import (
 from generative._optim import SGD, Adam, GeometricDecay, LinearDecay, RMSProp
 from generative._semidual import DistanceCritic
 from generative._vae import VAE
+from transport.internal import VERSION as __version__
 
 __all__ = [
     "Activation",

@@ -303,5 +303,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def run() -> int:
+    """The console script ``kantorovich-generative``."""
+    return guard(main, sys.argv[1:])
+
+
 if __name__ == "__main__":
-    raise SystemExit(guard(main, sys.argv[1:]))
+    raise SystemExit(run())

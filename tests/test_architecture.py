@@ -113,3 +113,16 @@ def test_the_project_stands_alone():
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".json", ""} and path.is_file():
             assert needle not in path.read_text(errors="ignore"), name
+
+
+def test_one_version_everywhere():
+    import tomllib
+
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {importlib.import_module(package).__version__ for package in PACKAGES} == {version}
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    for package in PACKAGES:
+        said = subprocess.run(
+            [sys.executable, "-m", package, "--version"], capture_output=True, text=True, cwd=ROOT
+        )
+        assert said.stdout == f"kantorovich {version}\n", said.stderr

@@ -35,6 +35,7 @@ from transport._spherical import spherical_sliced_wasserstein
 from transport._tree_metric import TreeMetric
 from transport._unbalanced import KL, TV, Partial
 from transport._univariate import wasserstein_1d, wasserstein_circle
+from transport.internal import VERSION as __version__
 from transport.internal import ConvergenceError, DuplicateEntriesWarning, InfeasibleError
 
 __all__ = [

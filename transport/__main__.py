@@ -186,5 +186,10 @@ def _table(facts: dict[str, Any]) -> str:
     )
 
 
+def run() -> int:
+    """The console script ``kantorovich-transport``."""
+    return guard(main, sys.argv[1:])
+
+
 if __name__ == "__main__":
-    raise SystemExit(guard(main, sys.argv[1:]))
+    raise SystemExit(run())

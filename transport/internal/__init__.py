@@ -35,8 +35,10 @@ from transport.internal._validate import (
     check_positive,
     require_finite,
 )
+from transport.internal._version import VERSION
 
 __all__ = [
+    "VERSION",
     "COMPILING",
     "Array",
     "ConvergenceError",

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from transport.internal._compile import COMPILING, compilations
 from transport.internal._errors import ConvergenceError
 from transport.internal._interrupt import CtrlC
+from transport.internal._version import VERSION
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,7 +57,13 @@ def _fail(message: str) -> int:
 
 
 def guard(main: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """Run ``main``; known failures become one line on stderr and exit code 2, Ctrl-C 130."""
+    """Run ``main``; known failures become one line on stderr and exit code 2, Ctrl-C 130.
+
+    ``--version`` alone is answered here, for every command.
+    """
+    if list(argv) == ["--version"]:
+        sys.stdout.write(f"kantorovich {VERSION}\n")
+        return 0
     line = CompilationLine()
     try:
         with CtrlC(), compilations(line):
