@@ -4,8 +4,8 @@ Code never compares a size with a literal: it asks the `Tuning` it was given (`W
 somebody who measures anew, passes another one, ``Exact(tuning=replace(TUNING, linked_nodes=0))``. The answer
 does not depend on any of them, only the time and the last digits.
 
-A comment says the unit, then what happens beyond (>) or below (<) the number. Where it was measured:
-docs/exact.md, under the heading of the section here.
+A comment says the unit, then what happens beyond (>) or below (<) the number. The measurements known are in
+docs/exact.md; the names in quotes are the sections here.
 """
 
 from __future__ import annotations
