@@ -44,9 +44,9 @@ def pairwise(
         matrix, a `PointCloud` or a `Grid` as ``cost``: masses (k, bins), images included.
     others : sequence of measures, optional
         The columns of a rectangular matrix; by default the measures themselves.
-    distance : "wasserstein", "sliced", "sinkhorn_divergence" or callable
+    distance : "wasserstein", "sliced" or callable
         A function gets two pairs (points, weights) and returns a number or a `Solution`; on process pools
-        and clusters it must be importable there.
+        and clusters it must be importable there. (`sinkhorn_divergence` needs its ``reg``: write a function.)
     p : float
         Exponent >= 1 (inf on the line only).
     cost : {"euclidean", "cityblock", "chebyshev"}, array (bins, bins), PointCloud, Grid or callable
