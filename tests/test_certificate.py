@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import FixedAnswer, dense_coupling, transport_by_highs
+from oracles import FixedAnswer, dense_coupling, transport_by_highs, transport_in_fractions
 from scipy.sparse import coo_array
 
 import transport as tp
@@ -155,3 +155,62 @@ def test_the_ends_of_the_float_range(cost, value):
     assert sol.value == pytest.approx(value, rel=1e-15)
     assert sol.lower_bound <= value <= sol.upper_bound
     assert sol.certify().is_optimal
+
+
+def test_a_limit_without_an_allowed_plan_is_no_optimum():
+    r = np.random.default_rng(0)
+    cost = np.where(r.random((40, 40)) < 0.9, np.inf, r.random((40, 40)))
+    cost[np.arange(40), r.permutation(40)] = 1
+    with pytest.raises(ConvergenceError) as caught:
+        tp.solve(cost, max_iter=1)
+    assert caught.value.lower_bound <= tp.solve(cost).value <= caught.value.upper_bound
+
+
+@pytest.mark.parametrize("k", [40, 60, 61, 75, 100, 200, 500])
+def test_masses_below_any_unit_go_where_they_are_cheapest(k):
+    """The first source fills the first sink and has nearly all its mass left, at 1e16 a unit."""
+    cost = np.array([[0, 1e16, 1e16], [0.5, 0.4, 0.4]])
+    a, b = np.array([2.0**-k, 1]), np.array([2.0 ** -(k + 20), 1, 2.0**-k - 2.0 ** -(k + 20)])
+    truth = transport_in_fractions(cost, a, b)
+    sol = tp.solve(cost, a, b)
+    assert Fraction(sol.lower_bound) <= truth <= Fraction(sol.upper_bound)
+    assert sol.value == pytest.approx(float(truth), rel=1e-15)
+    assert sol.certify().lower <= truth <= sol.certify().upper
+    barred = np.array([[0, np.inf, 1e16], [0.5, 0.4, 0.4]])
+    assert tp.solve(barred, a, b).value == pytest.approx(float(truth), rel=1e-15)
+    shut = np.array([[0, np.inf, np.inf], [0.5, 0.4, 0.4]])
+    with pytest.raises(tp.InfeasibleError):
+        tp.solve(shut, a, b)
+
+
+def test_the_bound_of_a_stopped_solve_is_that_of_a_repaired_plan():
+    cost = np.array([[1e8], [1e2], [1e4], [1e10], [1e12]])
+    a, b = np.array([1e-12, 1e-12, 1, 1e-12, 1e-12]), np.array([1.000000000004])
+    sol = tp.solve(cost, a, b, solver=tp.Exact("blocks"), callback=lambda p: True, throw=False)
+    truth = transport_in_fractions(cost, a, b)
+    assert Fraction(sol.lower_bound) <= truth <= Fraction(sol.upper_bound)
+
+
+@pytest.mark.parametrize(
+    ("mass", "cost"), [(1e200, 1e200), (1.5e300, 1e10), (1e-300, 1e300), (1e-200, 1e-200)]
+)
+def test_masses_times_costs_beyond_the_float_range(mass, cost):
+    truth = Fraction(mass) * Fraction(cost)
+    if truth > Fraction(np.finfo(float).max):
+        with pytest.raises(OverflowError, match="divide a and b by"):
+            tp.solve([[cost]], [mass], [mass])
+        return
+    sol = tp.solve([[cost]], [mass], [mass])
+    assert Fraction(sol.lower_bound) <= truth <= Fraction(sol.upper_bound)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (0.0, 1e-3)])
+@pytest.mark.parametrize("circle", [False, True])
+def test_leftovers_of_the_sorted_coupling_keep_their_digits(ends, circle):
+    e = 1e-12
+    x, y = np.array(ends) / 4, np.array([ends[1]] * 5 + [ends[0]]) / 4
+    a, b = np.array([1.0, e]), np.array([e] * 5 + [1.0]) * ((1 + e) / (1 + 5 * e))
+    sol = tp.solve(tp.Circle(x, y) if circle else tp.PointCloud(x, y, "euclidean"), a, b)
+    truth = transport_in_fractions([[abs(Fraction(u) - Fraction(v)) for v in y] for u in x], a, b)
+    assert Fraction(sol.lower_bound) <= truth <= Fraction(sol.upper_bound)
+    assert sol.gap <= 1e-9 * sol.value

@@ -41,8 +41,25 @@ def test_against_mpmath_at_every_separation(d, separation):
             b = (b + b.T) / 2
             true = oracle(a, b)
             zero = np.zeros(d)
-            assert abs(bures_wasserstein(zero, a, zero, b) - true) <= 2e-14 * true
-            assert abs(bures_wasserstein(zero, b, zero, a) - true) <= 2e-14 * true
+            # W^2 is about sum D_ij^2 / (2 (l_i + l_j)): an error of eps |A| in l is worth cond(A) eps
+            allowed = 2.0**-52 * (64 + 2 * np.linalg.cond(a)) * true
+            assert abs(bures_wasserstein(zero, a, zero, b) - true) <= allowed
+            assert abs(bures_wasserstein(zero, b, zero, a) - true) <= allowed
+
+
+@pytest.mark.parametrize("separation", [1e-2, 1e-3, 1e-4, 1e-6])
+def test_the_iteration_ends_where_rounding_keeps_it_moving(separation):
+    """A cycle of one unit in the last place used to fall back to a formula that loses digits."""
+    with mp.workdps(60):
+        for seed in range(25):
+            rng = np.random.default_rng(seed)
+            d = int(rng.integers(2, 5))
+            a = random_covariance(rng, d)
+            b = a + separation * random_covariance(rng, d)
+            b = (b + b.T) / 2
+            true = oracle(a, b)
+            found = bures_wasserstein(np.zeros(d), a, np.zeros(d), b)
+            assert abs(found - true) <= 2.0**-52 * (64 + 2 * np.linalg.cond(a)) * true
 
 
 def test_known_digits():

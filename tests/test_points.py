@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import numpy as np
 import pytest
 
+import transport as tp
 from transport import PointCloud
 from transport._kdtree import KdTree, depth_for, look_at_all
 from transport._points import METRICS
@@ -179,3 +181,15 @@ def test_tiles_are_for_clouds_that_fill_many_dimensions():
     assert isinstance(index(full, 0), Tiles)
     assert isinstance(index(curve, 0), KdTree)
     assert isinstance(index(full, 1), Tiles)
+
+
+@pytest.mark.parametrize("power", [0.1, 0.7, 1.3, 2.5, 3.0])
+@pytest.mark.parametrize("far", [3e-120, 1e100, 7e90, 1e120])
+def test_extreme_coordinates_with_any_power(far, power):
+    if abs(np.log2(far)) * power > 1000:
+        return
+    sol = tp.solve(tp.PointCloud([0.0], [far], "euclidean", power=power))
+    with mp.workdps(40):
+        truth = mp.mpf(far) ** mp.mpf(power)
+        assert sol.lower_bound <= truth <= sol.upper_bound
+        assert abs(sol.value - truth) <= 4e-16 * truth

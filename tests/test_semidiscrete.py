@@ -138,3 +138,36 @@ def test_refusals():
         tp.PixelDensity([[1.0]], ((0, 0), (0, 1)))
     with pytest.raises(ValueError, match=">= 0"):
         tp.PixelDensity([1.0, -1.0], (0, 1))
+
+
+@pytest.mark.parametrize("masses", [[1, 0], [0, 1], [0, 1, 0, 0, 2, 0], [1, 0, 0, 0, 1], [0, 0, 3]])
+@pytest.mark.parametrize("atoms", [[0.1, 0.9], [0.5], [0.0, 0.3, 0.31, 2.0], [-1.0, 0.2]])
+def test_empty_pixels_on_a_line(masses, atoms):
+    """Against the integral of the squared distance of quantiles, by fine midpoints in mass."""
+    y = np.array(atoms)
+    b = np.arange(1, len(y) + 1) / (len(y) * (len(y) + 1) / 2)
+    s = tp.semidiscrete(tp.PixelDensity(masses, (0, 1)), y[:, None], b)
+    u = (np.arange(400_000) + 0.5) / 400_000
+    m = np.array(masses, float)
+    full = np.flatnonzero(m)
+    rise = np.concatenate([[0], np.cumsum(m[full]) / m.sum()])
+    k = np.searchsorted(rise, u) - 1
+    x = (full[k] + (u - rise[k]) / np.diff(rise)[k]) / len(m)
+    to = y[np.minimum(np.searchsorted(np.cumsum(b), u), len(y) - 1)]
+    assert s.value == pytest.approx(np.mean((x - to) ** 2), rel=1e-5)
+    assert s.upper_bound - s.lower_bound <= 1e-12 * (1 + s.value)
+    assert s.lower_bound <= s.value <= s.upper_bound
+    np.testing.assert_allclose(s.masses, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("background", [1e-3, 1e-6, 1e-9, 1e-12])
+def test_faint_backgrounds_converge(background):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        image = np.full((12, 12), background)
+        for _ in range(3):
+            i, j = rng.integers(0, 10, 2)
+            image[i : i + 2, j : j + 2] += rng.random()
+        s = tp.semidiscrete(tp.PixelDensity(image, ((0, 1), (0, 1))), rng.random((12, 2)))
+        assert np.abs(s.masses - 1 / 12).max() <= 1e-9
+        assert s.upper_bound - s.lower_bound <= 1e-7

@@ -177,3 +177,20 @@ class TestPointCloud:
             tp.PointCloud(np.zeros((3, 2)), np.zeros((3, 2)), power=0)
         with pytest.raises(ValueError, match="inf"):
             tp.PointCloud([[np.inf, 0.0]], np.zeros((3, 2)))
+
+
+def test_normalize_divides_each_side_by_its_sum():
+    rng = np.random.default_rng(0)
+    cost = rng.random((5, 7))
+    a, b = rng.integers(1, 9, 5), rng.random(7).astype(np.float32) * 1e30
+    with pytest.raises(ValueError, match="equal masses"):
+        tp.solve(cost, a, b)
+    sol = tp.solve(cost, a, b, normalize=True)
+    u, v = a / a.sum(), b.astype(float) / b.astype(float).sum()
+    assert sol.value == pytest.approx(tp.solve(cost, u, v).value, rel=1e-14)
+    assert sol.plan.sum() == pytest.approx(1.0, rel=1e-15)
+    assert a.dtype == np.int64
+    tiny = tp.solve(cost, u * 1e-310, v, normalize=True)
+    assert tiny.value == pytest.approx(sol.value, rel=1e-10)  # subnormal masses have few digits
+    with pytest.raises(ValueError, match="total"):
+        tp.solve(cost, np.zeros(5), v, normalize=True)

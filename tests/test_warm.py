@@ -102,3 +102,18 @@ def test_a_warm_start_looks_once_for_what_is_nearly_as_cheap_as_the_old_arcs(poi
     assert sol.value == pytest.approx(before.value, rel=1e-13)
     assert sol.stats["rounds"] == 1
     assert looks.count(700) == 2  # to start from, and to prove
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-38, 1e38, 1e250])
+def test_a_warm_start_from_other_units_or_giants_ends_as_a_cold_one(unit):
+    """An earlier answer is a start, not a verdict: what it leads astray is solved again from cold."""
+    rng = np.random.default_rng(4)
+    for seed in range(4):
+        c, a, b = problem(60, seed)
+        giant = c.copy()
+        giant[tuple(rng.integers(60, size=2))] = 1e38
+        for before, now in ((c, giant), (giant, c), (c * unit, c), (c, c * unit), (giant, c * 1e30)):
+            warm = tp.solve(before, a, b)
+            sol, cold = tp.solve(now, a, b, warm=warm), tp.solve(now, a, b)
+            assert sol.status is tp.Status.OPTIMAL
+            assert sol.value == pytest.approx(cold.value, rel=1e-11)

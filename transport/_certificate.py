@@ -30,6 +30,7 @@ _EPS = 2.0**-52
 _SMALL = 1 << 18  # entries
 _LOOSE = 1e-11  # of the value: gaps worth other potentials, at a few hundred microseconds
 _FEW = 1 << 20  # entries
+_MINUTE = 2.0**-40  # of the smallest mass: residuals that can only be rounding
 _LOUD = 2.0**20  # times the mean potential: its rounding would move the others
 
 
@@ -86,7 +87,7 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         sums = _sums(problem, coupling)
     if not math.isfinite(sums.value):  # the completion had to use a forbidden arc
         return _without_plan(problem, coupling, sums)
-    if sums.left > 0 and sums.left * _reach(cost, sums) > MUCH * sums.size:
+    if sums.left > 0 and (sums.left * _reach(cost, sums) > MUCH * sums.size or _strands(problem, sums)):
         try:
             whole = complete(problem, coupling)
         except Parted:
@@ -170,6 +171,14 @@ def intervals(
     value, lower, upper, noise, size = proofs.T[:5]
     lower, upper = lower - relative_error * size, upper + relative_error * size
     return value, lower, upper, upper - lower <= np.maximum(tol * np.abs(upper), noise)
+
+
+def _strands(problem: Problem, sums: Sums) -> bool:
+    """Whether what is left may be a small mass that forbidden arcs leave nowhere to go."""
+    if not problem.cost.has_forbidden:
+        return False
+    smallest = min(float(w[w > 0].min()) for w in (problem.a, problem.b))
+    return sums.left * sums.heap > _MINUTE * smallest
 
 
 def _in_units(x: float, sums: Sums, towards: float) -> float:

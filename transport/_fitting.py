@@ -31,6 +31,7 @@ def fitted_potentials(problem: Problem, coupling: Coupling) -> Coupling:
     tree = _trees(rows, cols, n, m)
     if len(np.unique(tree[: n + m])) > 1 and n * m <= _ENTRIES:
         h = _heights(problem, tree, f, g)
+        h -= h[tree[problem.a.argmax()]]  # the heaviest stays where its digits are
         f, g = f - h[tree[:n]], g + h[tree[n:]]
     return coupling._replace(f=f, g=g)
 

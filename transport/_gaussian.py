@@ -155,13 +155,15 @@ def _nearly_equal(a: np.ndarray, b: np.ndarray) -> float | None:
     if np.any(~noise & (np.abs(difference) > 0.05 * pairs)):
         return None
     pairs = np.where(noise, 1.0, pairs)
-    h = np.zeros((d, d))
-    for _ in range(40):  # contracts by 2|H| <= 0.2 in each step
+    h, last = np.zeros((d, d)), math.inf
+    for _ in range(40):  # contracts by 2|H| <= 0.2 in each step, until rounding keeps it moving
         new = np.where(noise, 0.0, (difference - h @ (values[:, None] * h)) / pairs)
         moved = float(np.max(np.abs(new - h)))
         h = new
         if not np.max(np.abs(h)) < 0.2:
             return None
-        if moved <= _EPS * float(np.max(np.abs(h))):
+        settled = moved <= 64 * _EPS * float(np.max(np.abs(h))) and moved >= 0.5 * last
+        if settled or moved <= _EPS * float(np.max(np.abs(h))):
             return float(np.linalg.norm(np.sqrt(values)[:, None] * h))
+        last = moved
     return None

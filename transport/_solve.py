@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import array_api_compat as aac
 import numpy as np
@@ -17,6 +17,7 @@ from transport._problem import Problem
 from transport._small import solve_small
 from transport._solution import Arcs, Solution, Status
 from transport._solver.base import Outcome, Progress, Solver, hearing, run
+from transport._solver.memory import available_bytes
 from transport._solver.plan import Plan
 from transport._sparse import SparseMatrix, is_sparse
 from transport.internal import (
@@ -51,6 +52,7 @@ def solve(
     throw: bool = True,
     warm: Solution | None = None,
     marginals: Any = None,
+    normalize: bool = False,
 ) -> Solution:
     """Optimal transport between two discrete measures, with a certificate.
 
@@ -88,6 +90,9 @@ def solve(
         Marginals that need not be met, at a price (`KL`, `TV`; a pair for ``a`` and ``b``, None: fixed), or
         the amount of mass to move (`Partial`); totals may differ. ``value``, ``lower_bound`` and
         ``upper_bound`` are then those of <C, P> plus the prices, ``stats["transport_cost"]`` is <C, P>.
+    normalize : bool
+        Divide ``a`` and ``b`` each by its sum, so that both have total 1, instead of insisting on equal
+        totals.
 
     Returns
     -------
@@ -124,11 +129,11 @@ def solve(
     """
     start = time.perf_counter()
     tol = check_positive(tol, "tol")
-    if (solver, warm, callback, max_iter, time_limit, marginals) == _DEFAULTS:
+    if not normalize and (solver, warm, callback, max_iter, time_limit, marginals) == _DEFAULTS:
         if (short := solve_small(cost, a, b, tol=tol, start=start)) is not None:
             return short
     with hearing(callback, start) as heard:
-        problem, like = as_problem(cost, a, b, balanced=marginals is None)
+        problem, like = as_problem(cost, a, b, balanced=marginals is None, normalize=normalize)
         if max_iter is not None:
             max_iter = check_count(max_iter, "max_iter")
         if time_limit is not None:
@@ -146,13 +151,10 @@ def solve(
             solution = solve_relaxed(problem, marginals, solver, like=like, options=limits)
         else:
             chosen = _warmed(solver, warm) if solver is None or warm is not None else solver
-            outcome = run(chosen, problem, **limits)
-            if outcome.coupling is None:
-                wrap = chosen.wrap  # type: ignore[attr-defined]
-                solution = wrap(outcome.state, outcome, like=like, start=start)
-            else:
-                certificate = certify(problem, outcome.coupling)
-                solution = certified(problem, outcome, certificate, tol=tol, like=like, start=start)
+            solution = _solved(chosen, problem, limits, like=like, start=start)
+            if warm is not None and solution.status is Status.INACCURATE:  # the old answer led astray
+                cold = replace(cast(Any, chosen), warm=None)
+                solution = _solved(cold, problem, limits, like=like, start=start)
     if solution.status is Status.INTERRUPTED:
         raise InterruptedSolve(_explain(solution), solution)
     if throw and solution.status is not Status.OPTIMAL:
@@ -200,6 +202,26 @@ def plan(cost: Any, a: Any = None, b: Any = None, *, solver: Any = None) -> Plan
     return solver.planned(as_problem(cost, a, b)[0])
 
 
+def _solved(solver: Solver, problem: Problem, limits: dict[str, Any], *, like: Any, start: float) -> Solution:
+    """Run and certify; a MemoryError says what was too large, and what to do."""
+    try:
+        outcome = run(solver, problem, **limits)
+        if outcome.coupling is None:
+            wrap = solver.wrap  # type: ignore[attr-defined]
+            return cast(Solution, wrap(outcome.state, outcome, like=like, start=start))
+        certificate = certify(problem, outcome.coupling)
+    except MemoryError as error:
+        if "bytes" in str(error) and "available" in str(error):  # predicted, with the remedy
+            raise
+        n, m = problem.shape
+        raise MemoryError(
+            f"memory ran out while solving {n} x {m}: stored costs take {8 * n * m} bytes, the solver about "
+            f"{400 * (n + m)} more, and {available_bytes()} are available; pass points as a PointCloud, "
+            "whose costs are never stored, or thin them out"
+        ) from error
+    return certified(problem, outcome, certificate, tol=limits["tol"], like=like, start=start)
+
+
 def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:
     from transport._solver.exact import Exact
 
@@ -210,9 +232,11 @@ def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:
     return replace(solver, warm=warm)
 
 
-def as_problem(cost: Any, a: Any, b: Any, *, balanced: bool = True) -> tuple[Problem, Any]:
+def as_problem(
+    cost: Any, a: Any, b: Any, *, balanced: bool = True, normalize: bool = False
+) -> tuple[Problem, Any]:
     """The validated problem, and an array telling on which library and device to answer."""
-    if _is_plain(cost) and cost.flags.c_contiguous and cost.ndim == 2 and cost.size:
+    if not normalize and _is_plain(cost) and cost.flags.c_contiguous and cost.ndim == 2 and cost.size:
         n, m = cost.shape
         if (a is None or _is_plain(a)) and (b is None or _is_plain(b)):
             masses = _masses(a, "a", n, np), _masses(b, "b", m, np)
@@ -236,8 +260,18 @@ def as_problem(cost: Any, a: Any, b: Any, *, balanced: bool = True) -> tuple[Pro
             raise ValueError(f"cost is empty, shape {tuple(values.shape)}; a measure needs at least one atom")
         kernel = Matrix(np.ascontiguousarray(to_numpy(values)))
     n, m = kernel.shape
-    a, b = _balance(_masses(a, "a", n, xp), _masses(b, "b", m, xp), (n, m), balanced)
-    return Problem(kernel, a, b), like
+    left, right = _masses(a, "a", n, xp), _masses(b, "b", m, xp)
+    if normalize:
+        left, right = _of_total_one(left), _of_total_one(right)
+    return Problem(kernel, *_balance(left, right, (n, m), balanced)), like
+
+
+def _of_total_one(masses: _Masses) -> _Masses:
+    """Divided by their sum, whatever was rounded before."""
+    if masses is None:
+        return None
+    host, total, _ = masses
+    return host / total, 1.0, 4 * len(host) * 2.0**-52
 
 
 def _in_order(cost: Any, a: Any, b: Any) -> tuple[Any, Any]:
