@@ -93,7 +93,7 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         except Parted:
             return _from_sums(problem, coupling, sums._replace(left=0.0, doubt=sums.doubt + sums.slack))
         if whole is not None:
-            return _from_whole(problem, *whole)
+            return _from_whole(problem, coupling, *whole)
     return _from_sums(problem, coupling, sums)
 
 
@@ -213,23 +213,31 @@ def lower_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:
     return lower if lower == 0 and not (f.any() or g.any()) else math.nextafter(lower * total, -math.inf)
 
 
-def _from_whole(problem: Problem, coupling: Coupling, low: np.ndarray) -> Certificate:
-    """The certificate of a plan whose masses, ``coupling.mass`` + ``low``, are right to 2^-105 each."""
+def _from_whole(problem: Problem, before: Coupling, coupling: Coupling, low: np.ndarray) -> Certificate:
+    """The certificate of a plan whose masses, ``coupling.mass`` + ``low``, are right to 2^-105 each.
+
+    Its potentials are those ``before``, which are feasible, or come from them by rounded steps.
+    """
     from transport._kernels.certificate import worth
     from transport._kernels.settle import residuals
 
-    f, g = feasible_potentials(problem, coupling.f)
     rows, cols, mass = coupling.rows, coupling.cols, coupling.mass
-    cost = problem.cost.entries(rows, cols)
-    nothing = np.zeros(len(f)), np.zeros(len(g))
-    error, total = 2.0**-104 * mass, math.fsum(problem.b)
-    value, gap, size, spread, slack, doubt, shift, unit, heap = worth(
-        cost, f, g, rows, cols, mass, low, error, *nothing, total
-    )
-    off = np.concatenate(residuals(rows, cols, mass, problem.a, problem.b))
-    largest = float(np.abs(off).max())
-    sums = Sums(value, gap, size, spread, slack, doubt, shift, unit, heap, 0.0, largest, 0.0)
-    return _from_sums(problem, coupling._replace(f=f, g=g), sums, low)
+    cost, error, total = problem.cost.entries(rows, cols), 2.0**-104 * mass, math.fsum(problem.b)
+    nothing = np.zeros(len(problem.a)), np.zeros(len(problem.b))
+    largest = float(np.abs(np.concatenate(residuals(rows, cols, mass, problem.a, problem.b))).max())
+    pairs = [(before.f, before.g)]
+    if coupling.f is not before.f:
+        pairs += [feasible_potentials(problem, coupling.f)]
+        pairs += [pair for pair in [_yielding(problem, coupling)] if pair is not None]
+    proved = []
+    for f, g in pairs:
+        value, gap, size, spread, slack, doubt, shift, unit, heap = worth(
+            cost, f, g, rows, cols, mass, low, error, *nothing, total
+        )
+        sums = Sums(value, gap, size, spread, slack, doubt, shift, unit, heap, 0.0, largest, 0.0)
+        proved.append((gap * unit, coupling._replace(f=f, g=g), sums))
+    _, coupling, sums = min(proved, key=lambda known: known[0])
+    return _from_sums(problem, coupling, sums, low)
 
 
 def _sums(problem: Problem, coupling: Coupling) -> Sums:

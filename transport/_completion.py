@@ -39,13 +39,12 @@ def complete(problem: Problem, coupling: Coupling) -> Whole | None:
     flows = _Flows.of(problem, coupling)
     flows.settle()
     flows.reduce()
-    f = coupling.f
     if any(flows.left_a):
-        cost = problem.cost.block(0, n)
-        f, done = _Paths(cost, coupling.f.copy(), coupling.g.copy(), flows).ship()
-        if not done:
+        paths = _Paths(problem.cost.block(0, n), coupling.f.copy(), coupling.g.copy(), flows)
+        if not paths.ship():
             return None
-    return flows.coupling(coupling._replace(f=f))
+        coupling = coupling._replace(f=paths.f, g=paths.g)
+    return flows.coupling(coupling)
 
 
 def integers(values: np.ndarray) -> tuple[list[int], int]:
@@ -161,15 +160,15 @@ class _Paths:
             if v > 0:
                 self.into[j].add(i)
 
-    def ship(self) -> tuple[np.ndarray, bool]:
-        """(f, whether all mass is shipped)."""
+    def ship(self) -> bool:
+        """Whether all mass could be shipped within `_WORK`."""
         left = self.flows.left_a
         for i in range(len(left)):
             while left[i] > 0:
                 if self.work > _WORK:
-                    return self.f, False
+                    return False
                 self._augment(i)
-        return self.f, True
+        return True
 
     def _augment(self, start: int) -> None:
         n, m = self.cost.shape
