@@ -199,7 +199,8 @@ def _frozen_discrete(
         lattice=loc,
         centers=(center,),
         underflows=own and raw is None,
-        grain=0.25 if raw is None else 0.0,
+        # masses written with betaln keep their digits at any k; those with gammaln lose them
+        grain=0.25 if raw is None and dist.name not in ("betabinom", "betanbinom", "yulesimon") else 0.0,
         **common,
     )
 

@@ -247,14 +247,15 @@ def _tail_sum(pair: _Pair, blocks: _Blocks, so_far: np.ndarray) -> tuple[np.ndar
         verdict = "unclear" if verdict == "infinite" and not sure else verdict
         if verdict == "infinite" and not pair.what.bounded:
             return total, slack, verdict, blocks.size.size
-    goal = 1e-14 * (so_far[:3] + 1e-300)
+    fine = 1e-14 if verdict == "finite" else 1e-6  # an open interval needs no digits
+    goal = fine * (so_far[:3] + 1e-300)
     while True:
         left, middle, right = (pair.rows(x) for x in (blocks.first, blocks.middle, blocks.last))
         used += 3 * blocks.size.size
         trapezoid, midpoint = blocks.size * (left + right) / 2, blocks.size * middle
         value, gap = (2 * midpoint + trapezoid) / 3, np.abs(trapezoid - midpoint)
         whole = total + value.sum(axis=1)
-        goal = np.maximum(goal, 1e-14 * whole[:3])
+        goal = np.maximum(goal, fine * whole[:3])
         coarse = (gap[:3] > goal[:, None] / (8 + len(blocks.size))).any(axis=0) & (blocks.size > 1)
         if not coarse.any() or used > _BUDGET:
             total, slack = whole, slack + gap.sum(axis=1)
