@@ -266,6 +266,42 @@ def test_ctrl_c_is_noted_then_answered_as_ever():
         assert kernel(np.zeros(2)) == 0.0
 
 
+def test_ctrl_c_at_the_compiler_lock_leaves_it_free(monkeypatch):
+    from transport.internal import _dispatcher
+
+    real = _dispatcher.global_compiler_lock
+
+    class Struck:
+        """The lock, with a Ctrl-C between its acquisition and whoever records that."""
+
+        def __enter__(self):
+            real.__enter__()
+            signal.raise_signal(signal.SIGINT)
+
+        def __exit__(self, *error):
+            real.__exit__(*error)
+
+    @compiled
+    def kernel(x):
+        return x[0] + 2.0
+
+    monkeypatch.setattr(_dispatcher, "global_compiler_lock", Struck())
+    with pytest.raises(KeyboardInterrupt):
+        kernel(np.ones(2))
+    monkeypatch.undo()
+    free = []
+
+    def look():
+        free.append(real._lock.acquire(timeout=5.0))
+        if free[0]:
+            real._lock.release()
+
+    other = threading.Thread(target=look)
+    other.start()
+    other.join()
+    assert free == [True]
+
+
 def test_one_code_for_arrays_that_may_and_may_not_be_written_and_for_all_integers():
     @compiled
     def kernel(x, k):

@@ -8,14 +8,12 @@ the chunks can change a bit of an answer.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.certificate import prove
 from transport._kernels.costs import scan_rows
 from transport._kernels.masses import balanced
 from transport._kernels.simplex_dense import OPTIMAL, UNFIT, solve
-
-_jit = njit(cache=True, nogil=True)
+from transport.internal import compiled
 
 TALL = 4  # as in `_solver.small`
 ANYWAY = 1 << 14
@@ -23,7 +21,7 @@ PIVOTS = 24
 DONE = OPTIMAL
 
 
-@_jit
+@compiled
 def settle(c, a, b, g, warm):
     """(code, pivots, rows, cols, mass, f, g, proof) for positive masses; any code but DONE: leave it."""
     fit, b = balanced(a, b)
@@ -42,7 +40,7 @@ def settle(c, a, b, g, warm):
     return code, pivots, rows, cols, mass, f, g, proof
 
 
-@_jit
+@compiled
 def _where_positive(w):
     """Indices of the masses that are not 0."""
     at = np.empty(len(w), np.int64)
@@ -54,7 +52,7 @@ def _where_positive(w):
     return at[:count]
 
 
-@_jit
+@compiled
 def _gathered(c, rows, cols):
     out = np.empty((len(rows), len(cols)))
     for i in range(len(rows)):
@@ -63,14 +61,14 @@ def _gathered(c, rows, cols):
     return out
 
 
-@_jit
+@compiled
 def _put(w, at, out):
     out[:] = 0.0
     for i in range(len(at)):
         out[at[i]] = w[i]
 
 
-@_jit
+@compiled
 def solve_range(first, last, shapes, costs, a, b, start, out):
     """Problems first <= k < last.
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from transport._kernels.univariate import _LANES, _merged, _paired_chunk, _quotient, total
-
-_jit = njit(cache=True, nogil=True, error_model="numpy")
+from transport.internal import compiled
 
 EPS = 2.0**-52
 
 
-@_jit
+@compiled(error_model="numpy")
 def _sweep(x, y, a, b, ratio, ratio_low, paired, p, scale, tiny, sums):
     if paired:
         return _paired_chunk(x, y, p, scale if scale != 0.0 else 1.0, sums)
     return _merged(x, y, a, b, ratio, ratio_low, p, scale, tiny * scale if p == np.inf else 0.0)
 
 
-@_jit
+@compiled(error_model="numpy")
 def _distance(x, y, a, b, equal, p, sums):
     """W_p of sorted atoms, as `univariate.line_cost`; ``equal``: no weights were given."""
     paired = equal and len(x) == len(y)
@@ -53,7 +51,7 @@ def _distance(x, y, a, b, equal, p, sums):
     return unit * ((high + rest) / (mass + low)) ** (1.0 / p) / lift
 
 
-@_jit
+@compiled(error_model="numpy")
 def rows_range(first, last, at_x, at_y, x, y, a, b, equal, p, out):
     """out[k] = W_p of row at_x[k] of x and row at_y[k] of y; weights in as many rows, or in one for all."""
     sums = np.empty((2, _LANES))
@@ -65,7 +63,7 @@ def rows_range(first, last, at_x, at_y, x, y, a, b, equal, p, out):
         out[k] = _distance(x[i], y[j], u, v, equal, p, sums)
 
 
-@_jit
+@compiled(error_model="numpy")
 def gather_rows(first, last, x, w, order, x_out, w_out):
     """Rows in the given order, with their weights; equal positions by weight, so that order cannot matter."""
     n = x.shape[1]

@@ -290,7 +290,9 @@ class KernelDispatcher(CPUDispatcher):
         _remember(self.kernel, ", ".join(spelled(kind) for kind in wanted))
         while True:
             try:
-                with global_compiler_lock, _ctrl_c_noted():
+                # Noted before the lock is taken: an exception between its acquisition and the with
+                # statement's own record of it would leave the lock taken for ever.
+                with _ctrl_c_noted(), global_compiler_lock:
                     entry = self.compile(wanted)
                     if tuple(given) != wanted:
                         self._insert([kind._code for kind in given], entry, False)
