@@ -119,7 +119,11 @@ class Work:
         assert self.sides is not None
         cost = self.core.cost
         if not isinstance(cost, Matrix):
-            raise NotImplementedError
+            n, m = self.core.shape
+            raise ValueError(
+                f"reg = {self.reg!r} spreads the plan over most of the {n} x {m} pairs, more than fit; "
+                "take a smaller reg (the plan is sparse then), fewer points, or pass the cost matrix"
+            )
         self.stage, self.kernel, self.outside = "Newton", "dense", 0.0
         self.system = Dense(cost.values, *self.sides, self.reg)
         q = self.system.q.copy() if self.begin is None else self.system.q + self.begin[1]
