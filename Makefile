@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
+# Processes of `make test`.
+WORKERS ?= 2
 STAMP   = $(VENV)/.installed
 
 # What compiles the kernels (hatch_build.py), installed first: the numba that compiles is the one that runs.
@@ -22,7 +24,7 @@ demo: $(STAMP)
 	$(BIN)/python -m divergences demo --out demo-out
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not deep"
+	$(BIN)/python -m pytest -m "not deep" -n $(WORKERS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -35,7 +37,7 @@ lint: $(STAMP)
 signatures: $(STAMP)
 	mkdir -p build
 	rm -f build/called.txt
-	-KANTOROVICH_RECORD=$(CURDIR)/build/called.txt $(BIN)/python -m pytest -m "not deep"
+	-KANTOROVICH_RECORD=$(CURDIR)/build/called.txt $(BIN)/python -m pytest -m "not deep" -n $(WORKERS)
 	(echo '# Kernels and types that the tests call them with: written by `make signatures`.'; \
 	    LC_ALL=C sort -u build/called.txt | grep -v '?') > transport/internal/signatures.txt
 

@@ -33,9 +33,9 @@ def plain(x: Any, name: str) -> Any:
     """
     kind = library(x)
     if x is None:
-        raise TypeError(f"{name} is None; pass an array of numbers")
+        raise TypeError(f"{name} is None; pass an array of real numbers")
     if isinstance(x, (str, bytes)):
-        raise TypeError(f"{name} is text ({x[:40]!r}); pass an array of numbers")
+        raise TypeError(f"{name} is text ({x[:40]!r}); pass an array of real numbers")
     if isinstance(x, Mapping):
         raise TypeError(
             f"{name} is a {type(x).__name__}; arrays have no keys. Give both measures one order: "

@@ -99,7 +99,7 @@ def positions(x: Any, y: Any) -> tuple[Any, Any]:
     TypeError
         Times on one side only, or dates beside durations.
     ValueError
-        NaT; a span of more than 2^53 units; tables whose columns are the same in part.
+        NaT; differences that float64 does not hold; tables whose columns are the same in part.
     """
     if type(x) is np.ndarray and type(y) is np.ndarray and x.dtype == y.dtype == np.float64:
         return x, y
@@ -136,7 +136,12 @@ def _from_common_origin(x: Any, y: Any, unit: str) -> tuple[np.ndarray, np.ndarr
         return x, y
     low = min(int(w.min()) for w in filled)
     high = max(int(w.max()) for w in filled)
-    if high - low > _EXACT:
+    origin = np.uint64(low % 2**64)  # modulo 2^64 no difference overflows
+    with np.errstate(over="ignore"):
+        steps = [w.astype(np.uint64) - origin for w in (x, y)]
+    found = tuple(w.astype(np.float64) for w in steps)
+    kept = high - low < 2**63 and all(np.array_equal(p.astype(np.uint64), w) for p, w in zip(found, steps))
+    if not kept:
         what = f"times ({unit})" if unit else "integers"
         raise ValueError(
             f"the {what} of x and y span {high - low}, more than the 2^53 steps of float64; "
@@ -146,6 +151,4 @@ def _from_common_origin(x: Any, y: Any, unit: str) -> tuple[np.ndarray, np.ndarr
                 else "pass x.astype(float), y.astype(float)"
             )
         )
-    origin = np.uint64(low % 2**64)  # modulo 2^64 no difference overflows
-    with np.errstate(over="ignore"):
-        return tuple((w.astype(np.uint64) - origin).astype(np.float64) for w in (x, y))  # type: ignore[return-value]
+    return found  # type: ignore[return-value]
