@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from transport.internal._cli import Parser, Ticker, add_reading_options, guard, read_as, reading_options
@@ -21,6 +22,15 @@ _EXAMPLES = """examples:
   python -m transport pairwise clouds/ --out D.npy --plot D.png
   python -m transport doctor                      which kernels are compiled, for what, and what is left
 """
+
+COMMANDS = {
+    "barycenter": ("transport._more_cli", "barycenter_main"),
+    "colours": ("transport._colour", "main"),
+    "critic": ("transport._critic_cli", "main"),
+    "doctor": ("transport.internal._doctor", "main"),
+    "pairwise": ("transport._pairwise_cli", "main"),
+    "sliced": ("transport._more_cli", "sliced_main"),
+}
 
 
 def _parser() -> Parser:
@@ -56,31 +66,11 @@ def _root(value: float, p: float) -> float:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Solve, print, draw."""
-    if argv and argv[0] == "critic":
-        from transport._critic_cli import main as critic_main
-
-        return critic_main(argv[1:])
-    if argv and argv[0] == "doctor":
-        from transport.internal._doctor import main as doctor_main
-
-        return doctor_main(list(argv[1:]))
-    if argv and argv[0] == "pairwise":
-        from transport._pairwise_cli import main as pairwise_main
-
-        return pairwise_main(argv[1:])
-    if argv and argv[0] == "colours":
-        from transport._colour import main as colour_main
-
-        return colour_main(list(argv[1:]))
-    if argv and argv[0] == "sliced":
-        from transport._more_cli import sliced_main
-
-        return sliced_main(argv[1:])
-    if argv and argv[0] == "barycenter":
-        from transport._more_cli import barycenter_main
-
-        return barycenter_main(argv[1:])
+    """A command of its own, or: solve, print, draw."""
+    if argv and argv[0] in COMMANDS:
+        module, name = COMMANDS[argv[0]]
+        command: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), name)
+        return command(argv[1:])
     args = _parser().parse_args(argv)
     import transport as tp
     from transport.internal import check_exponent
