@@ -9,6 +9,10 @@ STAMP   = $(VENV)/.installed
 # What compiles the kernels (hatch_build.py), installed first: the numba that compiles is the one that runs.
 BUILD   = $(shell sed -n 's/^requires = \[\(.*\)\].*/\1/p' pyproject.toml | sed 's/", "/" "/g')
 
+# More packages for an environment that has the kernels already.
+EXTRA   = KANTOROVICH_BASELINES= $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+          --no-build-isolation --editable
+
 .PHONY: demo test deep lint gpu-check bench clean signatures matrix
 
 $(STAMP): pyproject.toml
@@ -43,7 +47,7 @@ signatures: $(STAMP)
 
 # NVRTC and CuPy as wheels, so that the tests compile every CUDA source on a machine without a GPU.
 gpu-check: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gpu-check]' || \
+	$(EXTRA) '.[gpu-check]' || \
 	    echo "gpu-check: the CUDA wheels cannot be had here; their tests will skip"
 
 # Python 3.11 and 3.13, oldest and newest dependencies, OpenBLAS's kernels: hours (.ci/matrix says more).
@@ -52,11 +56,11 @@ matrix:
 
 # Slow searches: the deep hypothesis profile, mutants, large problems.
 deep: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
+	$(EXTRA) '.[test,bench]'
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest
 
 bench: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(EXTRA) '.[bench]'
 	$(BIN)/python -m bench
 
 clean:

@@ -106,7 +106,7 @@ def wasserstein_1d(
     >>> wasserstein_1d([1, 2, 3, 54], [1, 2, 3, 4], p=float("inf"))
     50.0
     >>> wasserstein_1d([[0, 1], [2, 3], [4, 5]], [0, 1, 8], axis=-1)
-    array([2.5       , 1.83333333, 2.5       ])
+    array([2.5       , 2.83333333, 3.5       ])
     """
     p = check_exponent(p)
     if axis is not None:
