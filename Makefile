@@ -43,7 +43,7 @@ signatures: $(STAMP)
 	rm -f build/called.txt
 	-KANTOROVICH_RECORD=$(CURDIR)/build/called.txt $(BIN)/python -m pytest -m "not deep" -n $(WORKERS)
 	(echo '# Kernels and types that the tests call them with: written by `make signatures`.'; \
-	    LC_ALL=C sort -u build/called.txt | grep -v '?') > transport/internal/signatures.txt
+	    LC_ALL=C sort -u build/called.txt | grep '\._kernels\.' | grep -v '?') > transport/internal/signatures.txt
 
 # NVRTC and CuPy as wheels, so that the tests compile every CUDA source on a machine without a GPU.
 gpu-check: $(STAMP)
