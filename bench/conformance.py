@@ -24,7 +24,6 @@ SOLVERS = {
     "POT `solve`": ("bench.solvers.pot:solve", "POT", "exact"),
     "SciPy `linprog` (HiGHS)": ("bench.solvers.scipy_:linprog", "scipy", "exact"),
     "OR-Tools `SimpleMinCostFlow`": ("bench.solvers.ortools_:flow", "ortools", "exact, rounded costs"),
-    "networkx `network_simplex`": ("bench.solvers.networkx_:network_simplex", "networkx", "exact"),
     "pyemd `emd`": ("bench.solvers.pyemd_:emd", "pyemd", "exact"),
     "wasserstein `EMD`": ("bench.solvers.wasserstein_:emd", "wasserstein", "exact"),
     "POT `sinkhorn`, reg 1e-3": ("bench.solvers.pot:sinkhorn", "POT", "entropic"),
