@@ -64,6 +64,11 @@ class Certificate(NamedTuple):
     marginal_error: float
     noise: float
 
+    def closed(self, tol: float) -> bool:
+        """Whether the interval is finite and no wider than ``tol`` of its upper end, or than the noise."""
+        allowed = max(tol * abs(self.upper), self.noise)
+        return math.isfinite(self.upper) and self.upper - self.lower <= allowed
+
 
 def certify(problem: Problem, coupling: Coupling) -> Certificate:
     """Make ``coupling`` feasible on both sides and bound the optimum. O(n m), or the cost's c-transform.

@@ -351,9 +351,8 @@ def certified(
     """The certificate decides the status, not the solver."""
     coupling = certificate.coupling
     status = outcome.status
-    allowed = max(tol * abs(certificate.upper), certificate.noise)
-    closed = math.isfinite(certificate.upper) and certificate.upper - certificate.lower <= allowed
-    if closed and status is not Status.INTERRUPTED:  # who pressed Ctrl-C wants the loop around us to end
+    # After Ctrl-C the status stays: whoever pressed it wants the loop around us to end.
+    if certificate.closed(tol) and status is not Status.INTERRUPTED:
         status = Status.OPTIMAL
     elif status is Status.OPTIMAL:
         status = Status.INACCURATE
