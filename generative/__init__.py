@@ -5,8 +5,10 @@ from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, 
 from generative._critic import NetCritic
 from generative._fit import Run, fit
 from generative._fourier import Fourier
+from generative._gan import GAN
+from generative._lipschitz import Clip, GradientPenalty, GroupSort, Lipschitz, SemiDual, Spectral
 from generative._maxout import Maxout
-from generative._models import GAN, WGAN
+from generative._model import Model
 from generative._nets import (
     MLP,
     Activation,
@@ -34,12 +36,14 @@ from generative._objectives import (
 from generative._optim import SGD, Adam, GeometricDecay, LinearDecay, RMSProp
 from generative._semidual import DistanceCritic
 from generative._vae import VAE
+from generative._wgan import WGAN
 from transport.internal import VERSION as __version__
 
 __all__ = [
     "Activation",
     "Adam",
     "BatchNorm",
+    "Clip",
     "Conv",
     "ConvTranspose",
     "Dense",
@@ -47,17 +51,23 @@ __all__ = [
     "Fourier",
     "GAN",
     "GeometricDecay",
+    "GradientPenalty",
+    "GroupSort",
     "Layer",
     "LayerNorm",
     "LinearDecay",
+    "Lipschitz",
     "MLP",
     "Maxout",
+    "Model",
     "NetCritic",
     "RMSProp",
     "Reshape",
     "Run",
     "SGD",
+    "SemiDual",
     "Sequential",
+    "Spectral",
     "VAE",
     "WGAN",
     "bernoulli_log_likelihood",

@@ -13,6 +13,7 @@ import numpy as np
 from generative import _checkpoint, _monitor
 from generative._data import Source
 from generative._graph import GraphStep
+from generative._model import Array, HasCritic, Metrics, Model, State, is_named
 from generative._random import SAMPLE, STEP, Key, Place, key_of, stream
 from transport import FittedCritic
 from transport.internal import CtrlC, check_choice, check_count, namespace
@@ -28,7 +29,8 @@ class Run:
 
     Attributes
     ----------
-    model : GAN, WGAN or VAE
+    model : Model
+        `GAN`, `WGAN`, `VAE`, or your own.
     history : list of dict
         One record every ten steps (losses), and more in it at ``eval_every``: ``w1``, ``w2`` (exact,
         between samples of the model and held-out data), ``w1_floor``, ``w2_floor`` (real against real), and
@@ -41,8 +43,8 @@ class Run:
         What happened, in words.
     """
 
-    model: Any
-    state: Any
+    model: Model
+    state: State
     key: Key
     step: int
     shape: tuple[int, ...]
@@ -52,7 +54,7 @@ class Run:
     message: str = ""
     source: Source | None = field(default=None, repr=False)
 
-    def sample(self, n: int, *, labels: Any = None, rng: int | np.random.Generator | None = None) -> Any:
+    def sample(self, n: int, *, labels: Array = None, rng: int | np.random.Generator | None = None) -> Array:
         """``n`` samples of the model, shaped as the data; the same ones each time unless ``rng`` is given.
 
         Parameters
@@ -82,10 +84,9 @@ class Run:
         TypeError
             If the model has no critic.
         """
-        if not hasattr(self.model, "fitted_critic") or self.source is None:
+        if not isinstance(self.model, HasCritic) or self.source is None:
             raise TypeError(f"{type(self.model).__name__} has no critic (or this run has no data)")
-        fitted: FittedCritic = self.model.fitted_critic(self.state, self.source, n=n_samples, key=self.key)
-        return fitted
+        return self.model.fitted_critic(self.state, self.source, n=n_samples, key=self.key)
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """``(steps, values)`` of one quantity of the history."""
@@ -111,12 +112,14 @@ class Run:
         _checkpoint.write(path, self.state, meta)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], model: Any, data: Any = None, *, holdout: Any = None) -> Run:
+    def load(
+        cls, path: str | os.PathLike[str], model: Model, data: Any = None, *, holdout: Any = None
+    ) -> Run:
         """The run saved at ``path``.
 
         Parameters
         ----------
-        model : GAN, WGAN or VAE
+        model : Model
             Built as it was when saved; another one is refused.
         data, holdout : optional
             As given to `fit`; needed to resume, not to sample.
@@ -127,7 +130,7 @@ class Run:
             If the file is damaged or belongs to another model.
         """
         arrays, meta = _checkpoint.read(path)
-        if meta["model"] != repr(model):
+        if not is_named(model, meta["model"]):
             raise ValueError(
                 f"{path} holds {meta['model']}, not {model!r}; build the model it was saved from"
             )
@@ -182,7 +185,7 @@ def _source(data: Any, holdout: Any, key: Key, options: dict[str, Any]) -> Sourc
 
 
 def fit(
-    model: Any,
+    model: Model,
     data: Any,
     *,
     steps: int,
@@ -201,7 +204,8 @@ def fit(
 
     Parameters
     ----------
-    model : GAN, WGAN or VAE
+    model : Model
+        `GAN`, `WGAN`, `VAE`, or your own: an object with the four functions of `Model`.
     data : array (n,) or (n, ...), pair (array, labels), or callable ``(rng, n) -> array``
         On the GPU if the array is CuPy's: everything then happens there.
     steps : int
@@ -278,7 +282,7 @@ class _Loop:
     eval_size: int
     capture: bool = False
     graph: GraphStep | None = None
-    good: tuple[int, Any] = (0, None)
+    good: tuple[int, State] = (0, {})
     floor: Record | None = None
 
     def until(self, last: int) -> Run:
@@ -299,7 +303,7 @@ class _Loop:
             run.save(self.checkpoint)
         return run
 
-    def _advance(self) -> dict[str, Any]:
+    def _advance(self) -> Metrics:
         run = self.run
         assert run.source is not None
         rng = stream(run.key, STEP, run.step)
@@ -312,7 +316,7 @@ class _Loop:
         run.__dict__.update(state=state, step=run.step + 1)
         return metrics
 
-    def _after(self, metrics: dict[str, Any], last: int) -> bool:
+    def _after(self, metrics: Metrics, last: int) -> bool:
         """Look, measure, save as due; True to stop."""
         run = self.run
         due = bool(self.eval_every) and run.step % self.eval_every == 0  # type: ignore[operator]

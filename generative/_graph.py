@@ -25,9 +25,11 @@ from generative._autodiff.tree import leaves, rebuild
 from generative._data import Source
 from generative._flat import joined
 from generative._kernels import blas
+from generative._model import Metrics, Model, Recordable, State
 from transport.internal import namespace, to_numpy
 
 Body = Callable[[], None]
+_NO_DRAWS: Any = None  # a replayed step draws from the feed; one that asks for numbers itself fails here
 _CLOSE = 0.01  # of the largest entry of an array; a wrong product or address is off by as much as that entry
 
 
@@ -92,6 +94,14 @@ class _Draws:
         """As `Place.single`."""
         return self._source.place.single
 
+    def normal(self, rng: Any, *shape: int) -> Any:
+        """As `Place.normal`."""
+        raise NotImplementedError(f"{type(self).__name__}.normal")
+
+    def uniform(self, rng: Any, *shape: int) -> Any:
+        """As `Place.uniform`."""
+        raise NotImplementedError(f"{type(self).__name__}.uniform")
+
 
 class _Listening(_Draws):
     """Hands through, and notes what was asked for, in order: batches, and draws by kind and shape."""
@@ -135,12 +145,10 @@ class _Feeding(_Draws):
     uniform = normal
 
 
-def obstacle(model: Any, state: Any, source: Source) -> str | None:
+def obstacle(model: Recordable, state: State, source: Source) -> str | None:
     """Why a step of ``model`` cannot be a graph, or None."""
-    if getattr(model, "classes", 0):
-        return "a conditional model takes its labels from the host"
-    if getattr(model, "lipschitz", "") == "semidual":
-        return "the smoothing of a DistanceCritic is a number of the host that changes"
+    if model.host_work is not None:
+        return model.host_work
     for name, player in model.players.items():
         if not hasattr(player.optimizer, "scalars"):
             return f"the optimizer of the {name} has no method scalars(t) that says what differs by update"
@@ -169,7 +177,12 @@ class GraphStep:
         If the data are not CuPy arrays (and no recorder is given), or the step cannot be a graph: says why.
     """
 
-    def __init__(self, model: Any, source: Source, recorder: Recorder | None = None) -> None:
+    def __init__(self, model: Model, source: Source, recorder: Recorder | None = None) -> None:
+        if not isinstance(model, Recordable):
+            raise ValueError(
+                f"capture=True with a {type(model).__name__}: a model that is recorded has properties "
+                "players and host_work (generative.GAN has); drop capture"
+            )
         if recorder is None and not aac.is_cupy_array(source.place.like):
             raise ValueError(
                 f"capture=True with data of type {type(source.place.like).__name__}: only steps on CuPy "
@@ -180,7 +193,7 @@ class GraphStep:
         self._replay: Body | None = None
         self._last: Any = None  # the state that lies in the graph's own arrays
 
-    def step(self, state: Any, index: int, rng: np.random.Generator) -> tuple[Any, dict[str, Any]]:
+    def step(self, state: State, index: int, rng: np.random.Generator) -> tuple[State, Metrics]:
         """``(state, metrics)`` after one more step; nothing given is written to.
 
         Raises
@@ -267,7 +280,7 @@ class GraphStep:
 
         def body() -> None:
             feed.restart()
-            after, metrics = self.model.step(tree, feed, index, None)
+            after, metrics = self.model.step(tree, feed, index, _NO_DRAWS)
             for name in self._rows:
                 after[name]["optimizer"].pop("at")
             # Gathered before anything is overwritten: a new array may be a view of an old one.

@@ -9,6 +9,7 @@ import numpy as np
 
 from generative._autodiff import value_of
 from generative._data import Source
+from generative._model import Model, State
 from generative._random import EVALUATE, Key, stream
 from transport import PointCloud, solve
 from transport.internal import to_numpy
@@ -63,7 +64,9 @@ def floor(source: Source, n: int) -> dict[str, float]:
     }
 
 
-def distances(model: Any, state: Any, source: Source, *, n: int, key: Key, index: int) -> dict[str, float]:
+def distances(
+    model: Model, state: State, source: Source, *, n: int, key: Key, index: int
+) -> dict[str, float]:
     """Exact W₁ and W₂ between ``n`` held-out samples and as many of the model."""
     held, labels = source.held_out(n, index)
     real = as_rows(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import array_api_compat as aac
 import numpy as np
@@ -37,6 +37,27 @@ def stream(key: Key, purpose: int, index: int = 0) -> np.random.Generator:
     """The generator of (purpose, index): Philox keyed by ``key``, its counter starting at their own range."""
     bits = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=[0, 0, purpose, index])
     return np.random.Generator(bits)
+
+
+class Draws(Protocol):
+    """Puts arrays, and draws random ones, in one place; `Place` is one."""
+
+    @property
+    def like(self) -> Any:
+        """An array of that library, device and dtype."""
+
+    @property
+    def single(self) -> bool:
+        """Whether the dtype is float32."""
+
+    def put(self, x: Any) -> Any:
+        """``x`` there, in that dtype."""
+
+    def normal(self, rng: np.random.Generator, *shape: int) -> Any:
+        """Standard normal numbers."""
+
+    def uniform(self, rng: np.random.Generator, *shape: int) -> Any:
+        """Numbers uniform on [0, 1)."""
 
 
 @dataclass(frozen=True)

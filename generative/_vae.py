@@ -10,6 +10,7 @@ import numpy as np
 
 from generative import ops
 from generative._data import Source
+from generative._model import Array, Batches, Metrics, State
 from generative._nets import Sequential
 from generative._objectives import (
     bernoulli_log_likelihood,
@@ -19,11 +20,10 @@ from generative._objectives import (
     gaussian_log_likelihood,
 )
 from generative._optim import Adam
-from generative._player import Entry, Player, with_labels
+from generative._player import Optimizer, Player, with_labels
 from generative._random import EVALUATE, INIT, Key, Place, stream
 from transport.internal import cached_property, check_choice, check_positive, to_numpy
 
-State = dict[str, Entry]
 _ADAM = Adam(1e-3)
 _SEEN = 1 << 16  # samples that tell the units
 
@@ -112,7 +112,7 @@ class VAE:
     beta: float = 1.0
     scale: float | None = None
     importance: int = 1
-    optimizer: Any = _ADAM
+    optimizer: Optimizer = _ADAM
     classes: int = 0
     average: float = 0.0
     standardise: bool | None = None
@@ -147,6 +147,11 @@ class VAE:
     def players(self) -> dict[str, Player]:
         """The player by its name in the state."""
         return {"autoencoder": self.player}
+
+    @property
+    def host_work(self) -> str | None:
+        """See `Recordable`."""
+        return "a conditional model takes its labels from the host" if self.classes else None
 
     def begin(self, source: Source, key: Key) -> State:
         """Fresh parameters."""
@@ -239,7 +244,9 @@ class VAE:
         weights = ops.reshape(fit + self.beta * ratio, shape=(copies, -1))
         return ops.mean(ops.logsumexp(weights, axis=0)) - math.log(copies), after
 
-    def step(self, state: State, source: Source, index: int, rng: np.random.Generator) -> tuple[State, Any]:
+    def step(
+        self, state: State, source: Batches, index: int, rng: np.random.Generator
+    ) -> tuple[State, Metrics]:
         """One update on one batch."""
         batch = source.batch(index)
         noise = source.place.normal(rng, self.importance * batch[0].shape[0], self.latent)
@@ -251,7 +258,7 @@ class VAE:
         entry, cost = self.player.learn(state["autoencoder"], loss)
         return {"autoencoder": entry}, {"elbo": -cost}
 
-    def sample(self, state: State, n: int, rng: np.random.Generator, *, labels: Any = None) -> Any:
+    def sample(self, state: State, n: int, rng: np.random.Generator, *, labels: Array = None) -> Array:
         """``n`` draws of x: Gaussian noise and categorical draws included; Bernoulli gives the means."""
         entry = state["autoencoder"]
         place = Place(entry["params"])
