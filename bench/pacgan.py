@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 import generative as gen
+from bench import pacgan_gan
+from bench.pacgan_tasks import SCORED, TASKS
 from generative import datasets
 from generative._monitor import wasserstein
 from generative._presets import semidual
 
-SCORED = 2_500
-TASKS = {"ring": datasets.load("ring"), "grid": datasets.load("grid25")}
 BATCH = {"wgan-gp": 256, "wgan": 512}
 STEPS = {"wgan-gp": 5_000, "wgan": 8_000}
 COLUMNS = ("modes", "good_percent", "reverse_kl", "w2", "w2_floor", "spread_ratio", "seconds")
@@ -92,8 +92,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file for the results; rows already in it are kept")
     given, rest = parser.parse_known_args()
     if given.model == "gan":
-        from bench import pacgan_gan
-
         seeds = ["--first", str(given.first), "--seeds", str(given.seeds)]
         pacgan_gan.main(["--task", given.task, *seeds, *rest])
         return

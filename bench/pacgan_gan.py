@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import generative as gen
-from bench.pacgan import SCORED, TASKS
+from bench.pacgan_tasks import SCORED, TASKS
 from generative import datasets, ops
 from generative._autodiff import tree_map, value_of
 from transport.internal import to_numpy

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from transport.internal import _compile
+from transport.internal import _compilations
 from transport.internal._precompile import SIGNATURES, recorded
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -30,9 +30,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 @pytest.fixture(autouse=True)
 def _kernels_are_recorded(request):
     """Every kernel that a test calls is precompiled for the types it is called with: see `signatures.txt`."""
-    before = set(_compile.called)
+    before = set(_compilations.called)
     yield
-    new = _compile.called - before
+    new = _compilations.called - before
     deep = request.node.get_closest_marker("deep")
     if not new or deep or not _recorded() or os.environ.get("KANTOROVICH_RECORD"):
         return

@@ -73,6 +73,90 @@ def test_heavy_imports_are_lazy_and_nothing_prints(path):
         assert not any(isinstance(c.func, ast.Name) and c.func.id == "print" for c in calls)
 
 
+def _modules() -> dict[str, Path]:
+    """Every module of the packages and of bench, by its dotted name."""
+    found = {}
+    for path in sorted(p for package in (*PACKAGES, "bench") for p in (ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+# Circles of divergences that are known: none may be added, and these are to go.
+CIRCULAR = {
+    "divergences._laws",
+    "divergences._scipy_laws",
+    "divergences._scipy_vectors",
+    "divergences.hierarchy._fht",
+    "divergences.hierarchy._interval",
+}
+
+
+def _targets(node: ast.AST) -> list[str]:
+    """What an import statement loads: ours by module, others by their dotted name."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in MODULES else str(node.module) for name in names]
+    return []
+
+
+def _inner(tree: ast.AST) -> list[ast.AST]:
+    """Import statements inside functions."""
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    found = {id(n): n for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))}
+    return list(found.values())
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Imports inside functions and under TYPE_CHECKING count: a circle that they hide is still one."""
+    arrows = {
+        name: {t for n in ast.walk(ast.parse(path.read_text())) for t in _targets(n)}
+        & (set(MODULES) - {name})
+        for name, path in MODULES.items()
+    }
+    left = dict(arrows)
+    while True:  # peel off what imports nothing that is left, until only circles and what leads to them are
+        free = [name for name, reached in left.items() if not reached & set(left)]
+        if not free:
+            break
+        for name in free:
+            del left[name]
+    while True:  # and what nothing left imports: it only leads to a circle
+        wanted = {t for reached in left.values() for t in reached}
+        free = [name for name in left if name not in wanted]
+        if not free:
+            break
+        for name in free:
+            del left[name]
+    assert set(left) <= CIRCULAR
+
+
+# Heavy to load and not needed by most calls, or not there on every system.
+LAZY_STANDARD = {
+    "concurrent.futures",
+    "fcntl",
+    "hashlib",
+    "importlib.metadata",
+    "multiprocessing",
+    "resource",
+}
+LAZY_OTHERS = {"cupy", "cupyx", "llvmlite", "loky", "matplotlib", "numba", "PIL", "rich", "scipy", "sklearn"}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] == "transport"])
+def test_imports_inside_functions_load_what_is_heavy(name):
+    """numba, by way of a kernel, or another library that most calls do without; never to hide a circle."""
+    tree = ast.parse(MODULES[name].read_text())
+    for node in _inner(tree):
+        for target in _targets(node):
+            kernel = "._kernels" in target or target == "transport.internal._dispatcher"
+            heavy = target.split(".")[0] in LAZY_OTHERS or target in LAZY_STANDARD
+            assert kernel or heavy, f"line {node.lineno}: import {target} at the top"
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_all_is_what_is_public(package):
     module = importlib.import_module(package)

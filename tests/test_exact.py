@@ -20,10 +20,10 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array, vstack
 
 import transport
+from transport._answer import Status
 from transport._cost import Matrix
-from transport._problem import Problem
-from transport._solution import Status
-from transport._solver.base import Coupling, run
+from transport._problem import Coupling, Problem
+from transport._solver.base import run
 from transport._solver.exact import Exact
 from transport._solver.levels import cluster
 from transport._solver.tuning import TUNING

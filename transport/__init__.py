@@ -1,5 +1,6 @@
 """Optimal transport: exact plans with certificates, closed forms, critics."""
 
+from transport._answer import Potentials, Status
 from transport._barycenters.fixed import barycenter
 from transport._barycenters.free import free_barycenter
 from transport._barycenters.gaussian import GaussianBarycenter, gaussian_barycenter
@@ -20,15 +21,17 @@ from transport._many import Solutions, solve_many
 from transport._max_sliced import MaxSliced, max_sliced_wasserstein
 from transport._pairwise.matrix import pairwise
 from transport._pairwise.result import Neighbours, Pairwise
+from transport._pixels import PixelDensity
 from transport._points import PointCloud
+from transport._problem import Coupling
 from transport._projection import Labels
-from transport._semidiscrete import PixelDensity, SemiDiscrete, semidiscrete
+from transport._semidiscrete import SemiDiscrete, semidiscrete
 from transport._sinkhorn.divergence import SinkhornDivergence, sinkhorn_divergence
 from transport._sinkhorn.solver import Sinkhorn
 from transport._sliced import Sliced, estimate_sliced, sliced_wasserstein
-from transport._solution import Potentials, Solution, Status
+from transport._solution import Solution
 from transport._solve import plan, solve
-from transport._solver.base import Coupling, Progress, Solver
+from transport._solver.base import Progress, Solver
 from transport._solver.exact import Exact
 from transport._solver.plan import Plan
 from transport._spherical import spherical_sliced_wasserstein

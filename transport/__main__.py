@@ -5,10 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+import transport as tp
+from transport.internal import check_exponent
 from transport.internal._cli import Parser, Ticker, add_reading_options, guard, read_as, reading_options
+from transport.internal._measures import load_measure
+from transport.internal._plot import draw_plan
 
 _EXAMPLES = """examples:
   python -m transport a.csv b.csv                 W2 between two point sets, one point a row
@@ -34,8 +41,6 @@ COMMANDS = {
 
 
 def _parser() -> Parser:
-    from argparse import RawDescriptionHelpFormatter
-
     parser = Parser(
         prog="python -m transport",
         description="Wasserstein distance W_p between two measures, exact, with a certificate.",
@@ -72,10 +77,6 @@ def main(argv: Sequence[str]) -> int:
         command: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), name)
         return command(argv[1:])
     args = _parser().parse_args(argv)
-    import transport as tp
-    from transport.internal import check_exponent
-    from transport.internal._measures import load_measure
-
     p = check_exponent(args.p, "--p")
     if p == float("inf"):
         raise ValueError("--p inf is not available here; transport.wasserstein_1d has it on the line")
@@ -103,8 +104,6 @@ def main(argv: Sequence[str]) -> int:
     finally:
         ticker.done()
     if args.plan:
-        import numpy as np
-
         plan = solution.plan
         np.savez_compressed(
             args.plan,
@@ -117,8 +116,6 @@ def main(argv: Sequence[str]) -> int:
             y=second.points,
         )
     if args.plot:
-        from transport.internal._plot import draw_plan
-
         draw_plan(first, second, solution, args.plot, title=f"W_{p:g} = {_root(solution.value, p):.6g}")
     facts = _facts(solution, p) | {"read_as": words}
     facts |= {k: float(solution.stats[k]) for k in ("reg", "regularised", "mass", "transport_cost")

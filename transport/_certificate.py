@@ -22,8 +22,8 @@ import numpy as np
 
 from transport._completion import Parted, complete
 from transport._cost import Cost, Matrix
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._fitting import fitted_potentials
+from transport._problem import Coupling, Problem
 from transport.internal import MagnitudeError
 
 _EPS = 2.0**-52
@@ -104,8 +104,6 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
 
 def refitted(problem: Problem, coupling: Coupling, sums: Sums | None = None) -> tuple[Coupling, Sums]:
     """With feasible potentials fitted to the plan, where these prove more than ``sums``."""
-    from transport._fitting import fitted_potentials
-
     raw = fitted_potentials(problem, coupling)
     pairs = [feasible_potentials(problem, raw.f), _yielding(problem, raw)]
     best = None if sums is None else (coupling, sums)

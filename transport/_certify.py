@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Arcs, Status
 from transport._certificate import Certificate, feasible_potentials, lower_bound, refitted
 from transport._certificate import certify as certified
-from transport._problem import Problem
-from transport._solution import Arcs, Solution, Status
+from transport._problem import Coupling, Problem
+from transport._solution import Solution
 from transport._solve import as_problem
-from transport._solver.base import Coupling
 from transport._sparse import is_sparse
 from transport.internal import as_float64, check_positive, namespace, to_numpy
 

@@ -7,6 +7,7 @@ Papadakis, Peyre, Aujol 2014). Nothing is subsampled: 10^5 colours a side are so
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ import numpy as np
 from transport._points import PointCloud
 from transport._solution import Solution
 from transport._solve import solve
+from transport.internal import _images as images
+from transport.internal._cli import Parser, Ticker, read_as
+from transport.internal._files import reading
 from transport.internal._images import is_image
+from transport.internal._plot import pyplot
 
 
 def palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -77,10 +82,6 @@ def transfer_colours(
 
 def main(argv: list[str]) -> int:
     """``python -m transport colours IMAGE STYLE --out OUT.png``."""
-    import sys
-
-    from transport.internal._cli import Parser, Ticker, read_as
-
     parser = Parser(
         prog="python -m transport colours",
         description="Give IMAGE the colours of STYLE by exact transport between all their colours.",
@@ -118,9 +119,6 @@ def _photographs(image: str | None, style: str | None) -> tuple[np.ndarray, np.n
         except ImportError:
             raise ValueError("give two images, or pip install scikit-learn for its two photographs") from None
         return load_sample_image("china.jpg"), load_sample_image("flower.jpg")
-    from transport.internal import _images as images
-    from transport.internal._files import reading
-
     pair = []
     for path in map(Path, (image, style)):
         with reading(path):
@@ -129,8 +127,6 @@ def _photographs(image: str | None, style: str | None) -> tuple[np.ndarray, np.n
 
 
 def _draw(image: np.ndarray, style: np.ndarray, after: np.ndarray, solution: Solution, out: str) -> None:
-    from transport.internal._plot import pyplot
-
     plt = pyplot()
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
     n, m = solution.plan.shape

@@ -13,8 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 from transport.internal import InfeasibleError
 
 _ENTRIES = 1 << 22  # costs that may be looked at again and again

@@ -15,7 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 import array_api_compat as aac
 import numpy as np
 
+from transport._points import PointCloud
 from transport._samplers import Sampler, as_sampler
+from transport._solve import solve
 from transport.internal import (
     Array,
     as_points,
@@ -345,9 +347,6 @@ def coupling_bound(
 
 
 def _empirical_costs(P: Sampler, Q: Sampler, n: int, batches: int, rng: np.random.Generator) -> np.ndarray:
-    from transport._points import PointCloud
-    from transport._solve import solve
-
     x, y = _draws((P, Q), n, rng)
     return np.array(
         [

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from transport._critic import coupling_bound
 from transport._critic_fit import critic
+from transport._plot_critic import draw_critic
 from transport.internal._cli import Parser, add_reading_options, read_as, reading_options
+from transport.internal._measures import load_measure
 
 
 def _parser() -> Parser:
@@ -30,8 +32,6 @@ def _parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Load, train, print, draw."""
     args = _parser().parse_args(list(argv))
-    from transport.internal._measures import load_measure
-
     points, words = [], []
     for path in (args.x, args.y):
         measure = load_measure(path, kind=args.kind, **reading_options(args))
@@ -54,8 +54,6 @@ def main(argv: Sequence[str]) -> int:
         f"critic: {f.stats['kept']}, {f.stats['steps']} steps in {f.stats['seconds']:.1f} s, 1-Lipschitz",
     ]
     if args.plot:
-        from transport._plot_critic import draw_critic
-
         draw_critic(f, points[0], points[1], args.plot)
         lines.append(f"picture: {args.plot}")
     sys.stdout.write("\n".join(lines) + "\n" + read_as((args.x, args.y), words))

@@ -11,17 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from transport._answer import Answer
 from transport._certificate import power_of_two
 from transport._cost import row_blocks
+from transport._problem import Problem
 from transport.internal import to_numpy
-
-if TYPE_CHECKING:
-    from transport._problem import Problem
-    from transport._solution import Solution
 
 _Arcs = dict[tuple[int, int], Fraction]
 
@@ -60,7 +57,7 @@ class ExactCertificate:
         return self.lower == self.upper
 
 
-def certify_exactly(solution: Solution) -> ExactCertificate:
+def certify_exactly(solution: Answer) -> ExactCertificate:
     """Prove an interval for the optimum of ``solution.problem``; see `Solution.certify`."""
     problem = solution.problem
     if problem is None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from transport._cost import row_blocks
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 
 _ENTRIES = 1 << 24  # costs that may be looked at for the heights of the trees
 _ROUNDS = 100

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Answer
 from transport._points import PointCloud
-from transport._solution import Solution
 from transport.internal import Array, cached_property, on_device_of, to_numpy
 
 
@@ -37,7 +37,7 @@ class Gradient:
         a tree), and ``a`` or ``b`` where the solver's plan need not have these marginals.
     """
 
-    def __init__(self, solution: Solution) -> None:
+    def __init__(self, solution: Answer) -> None:
         if solution.problem is None:
             raise ValueError(
                 "a solution with marginals=TV or Partial keeps no problem to differentiate; sol.plan is the "

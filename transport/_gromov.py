@@ -12,6 +12,7 @@ import numpy as np
 
 from transport._small import solve_small
 from transport._solve import solve
+from transport._univariate import wasserstein_1d
 from transport.internal import (
     Array,
     CtrlC,
@@ -311,8 +312,6 @@ class _Descent:
 
     def all_distances(self) -> float:
         """W_2^2 between the distributions of all distances."""
-        from transport._univariate import wasserstein_1d
-
         found = wasserstein_1d(
             self.first.ravel(),
             self.second.ravel(),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from transport._pixels import PixelDensity
 from transport.internal import ConvergenceError
-
-if TYPE_CHECKING:
-    from transport._semidiscrete import PixelDensity
 
 
 def _neighbours(y: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transport._answer import Arcs, Status
 from transport._certificate import completed, intervals
+from transport._packed import Batch, Inputs
 from transport._problem import Problem
-from transport._solution import Arcs, Solution, Status
+from transport._solution import Solution
 from transport._solve import as_problem, solve
 from transport.internal import CtrlC, check_positive
 
@@ -145,8 +147,6 @@ def solve_many(
     array([[0.5 , 0.25],
            [0.  , 0.25]])
     """
-    from transport._packed import Batch, Inputs
-
     start = time.perf_counter()
     tol = check_positive(tol, "tol")
     inputs = Inputs.of(costs, a, b)

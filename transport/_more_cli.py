@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from transport._barycenters.fixed import barycenter
+from transport._max_sliced import max_sliced_wasserstein
+from transport._sliced import estimate_sliced
 from transport.internal._cli import Parser, add_reading_options, reading_options
 from transport.internal._files import load
 from transport.internal._measures import load_measure
@@ -17,9 +20,6 @@ from transport.internal._measures import load_measure
 
 def sliced_main(argv: Sequence[str]) -> int:
     """Print the sliced distance between two files, with its standard error."""
-    from transport._max_sliced import max_sliced_wasserstein
-    from transport._sliced import estimate_sliced
-
     parser = Parser(
         prog="python -m transport sliced",
         description="Sliced Wasserstein distance between two measures: the mean over projections.",
@@ -64,8 +64,6 @@ def _table(facts: dict[str, Any]) -> str:
 
 def barycenter_main(argv: Sequence[str]) -> int:
     """Write the barycentre of images (or of arrays on one grid) to a file; print its certified interval."""
-    from transport._barycenters.fixed import barycenter
-
     parser = Parser(
         prog="python -m transport barycenter",
         description="Wasserstein barycentre of images of one size, with a certified interval.",

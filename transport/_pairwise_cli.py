@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import transport as tp
 from transport.internal._cli import Parser, Ticker
+from transport.internal._measures import grid_measure, load_measure
+from transport.internal._plot import pyplot
 
 _STACK = 3  # axes of an array that holds many measures
 
@@ -50,8 +54,6 @@ def main(argv: Sequence[str]) -> int:
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers {args.workers}: it must be at least 1")
     names, measures = _read(Path(args.measures), args.kind)
-    import transport as tp
-
     ticker = Ticker(f"{len(measures)} measures")
     options: dict[str, Any] = {"p": args.p, "callback": ticker}
     if args.nearest is None:
@@ -81,8 +83,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _executor(workers: int | None) -> Any:
-    from contextlib import nullcontext
-
     if workers is None:
         return nullcontext()
     import multiprocessing
@@ -93,8 +93,6 @@ def _executor(workers: int | None) -> Any:
 
 def _read(path: Path, kind: str) -> tuple[list[str], list[Any]]:
     """(names, measures)."""
-    from transport.internal._measures import grid_measure, load_measure
-
     if not path.exists():
         raise ValueError(f"{path} does not exist; give a folder of measures, an .npz or a .npy file")
     if path.is_dir():
@@ -141,8 +139,6 @@ def _summary(result: Any, args: Any, count: int) -> str:
 
 def _draw(matrix: np.ndarray, p: float, path: str) -> None:
     """The matrix in the order of the first coordinate of its embedding, and the embedding."""
-    from transport.internal._plot import pyplot
-
     plt = pyplot()
     known = np.flatnonzero(np.isfinite(matrix).sum(axis=1) > 1)
     d = matrix[np.ix_(known, known)]

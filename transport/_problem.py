@@ -1,8 +1,9 @@
-"""The problem, frozen: cost, a, b, with the preconditions solvers choose by, under names."""
+"""The problem, frozen, with the preconditions solvers choose by, and a solver's raw answer to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,3 +61,17 @@ class Problem:
     def is_one_dimensional(self) -> bool:
         """Points on a line with a convex cost of the distance: the sorted coupling is optimal."""
         return bool(getattr(self.cost, "is_one_dimensional", False))
+
+
+class Coupling(NamedTuple):
+    """A solver's raw answer: a primal and a dual candidate, neither trusted.
+
+    ``mass[k]`` moves from source ``rows[k]`` to sink ``cols[k]``; ``f`` and ``g`` are potentials, finite,
+    at best with f_i + g_j <= C_ij (the certificate repairs them by c-transform).
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    mass: np.ndarray
+    f: np.ndarray
+    g: np.ndarray

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transport._answer import Answer
 from transport._callable import FunctionCost
 from transport._points import PointCloud
-from transport._solution import Solution
 from transport.internal import Array, as_points, namespace, on_device_of, to_numpy
 
 
@@ -24,7 +24,7 @@ class Labels(NamedTuple):
     classes: np.ndarray
 
 
-def barycentric_map(solution: Solution, x_new: Any, y: Any) -> Array:
+def barycentric_map(solution: Answer, x_new: Any, y: Any) -> Array:
     """See `Solution.map`."""
     arcs, cost = solution.arcs, _cost(solution)
     n, m = arcs.shape
@@ -71,7 +71,7 @@ def _displacement(source: np.ndarray, image: np.ndarray, asked: np.ndarray) -> n
     return np.asarray(image[nearest] - source[nearest])
 
 
-def transfer(solution: Solution, labels: Any) -> Labels:
+def transfer(solution: Answer, labels: Any) -> Labels:
     """See `Solution.transfer`."""
     arcs = solution.arcs
     n, m = arcs.shape
@@ -90,7 +90,7 @@ def transfer(solution: Solution, labels: Any) -> Labels:
     return Labels(classes[np.argmax(shares, axis=1)], shares, classes)
 
 
-def _cheapest(solution: Solution, cols: np.ndarray) -> np.ndarray:
+def _cheapest(solution: Answer, cols: np.ndarray) -> np.ndarray:
     """For sinks without mass the source that a little mass would come from: the least C_ij - f_i."""
     arcs, cost = solution.arcs, _cost(solution)
     if len(cols) == 0:
@@ -105,7 +105,7 @@ def _cheapest(solution: Solution, cols: np.ndarray) -> np.ndarray:
     return rows[np.array(where, dtype=np.intp)]
 
 
-def _cost(solution: Solution) -> Any:
+def _cost(solution: Answer) -> Any:
     """The cost of the problem; None where the solution keeps none (marginals=TV or Partial)."""
     return None if solution.problem is None else solution.problem.cost
 

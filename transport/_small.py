@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Arcs, Status
 from transport._cost import Matrix
 from transport._problem import Problem
-from transport._solution import Arcs, Solution, Status
+from transport._solution import Solution
 from transport._solver.plan import STORED, at_once, is_small
 from transport._solver.small import solve_at_once
 from transport._solver.tuning import TUNING

@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from array_api_compat import is_cupy_array
 
+from transport._answer import Arcs, Potentials, Status
+from transport._certificate import completed
+from transport._exact_certificate import ExactCertificate, certify_exactly
+from transport._gradient import Gradient
+from transport._problem import Problem
+from transport._projection import Labels, barycentric_map, transfer
 from transport.internal import Array, cached_property, on_device_of
-
-if TYPE_CHECKING:
-    from transport._exact_certificate import ExactCertificate
-    from transport._gradient import Gradient
-    from transport._problem import Problem
-    from transport._projection import Labels
-
-
-class Status(enum.Enum):
-    """How a solve ended; the text is advice."""
-
-    OPTIMAL = "optimal: the certified gap is within tol"
-    RUNNING = "still running"
-    ITERATION_LIMIT = "max_iter reached: raise max_iter, or accept the certified interval with throw=False"
-    TIME_LIMIT = "time_limit reached: raise time_limit, or accept the certified interval with throw=False"
-    INTERRUPTED = "interrupted (Ctrl-C): the certified interval holds all the same"
-    STOPPED = "stopped by the callback: the certified interval holds all the same"
-    INACCURATE = (
-        "the solver finished but its certified gap exceeds tol: raise tol, "
-        "or rescale data whose magnitudes differ by more than 1e15"
-    )
-
-    @property
-    def advice(self) -> str:
-        """What it means and what to do about it."""
-        return self.value
-
-
-class Potentials(NamedTuple):
-    """Dual potentials with f_i + g_j <= C_ij for every pair; shapes (n,) and (m,)."""
-
-    f: Array
-    g: Array
-
-
-class Arcs(NamedTuple):
-    """A plan as NumPy vectors, before it becomes a sparse matrix on the input's device."""
-
-    rows: np.ndarray
-    cols: np.ndarray
-    mass: np.ndarray
-    shape: tuple[int, int]
-    like: Array
-
-    @property
-    def count(self) -> int:  # type: ignore[override]
-        """How many arcs there are."""
-        return len(self.mass)
-
-    def to_sparse(self) -> Any:
-        """A scipy COO array, or cupyx's if ``like`` is a CuPy array."""
-        if self.like is not None and is_cupy_array(self.like):
-            import cupy
-            from cupyx.scipy import sparse as cupy_sparse
-
-            arrays = (cupy.asarray(self.mass), (cupy.asarray(self.rows), cupy.asarray(self.cols)))
-            return cupy_sparse.coo_matrix(arrays, shape=self.shape)
-        from scipy.sparse import coo_array
-
-        return coo_array((self.mass, (self.rows, self.cols)), shape=self.shape)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,8 +65,6 @@ class Solution:
         """The potentials on the input's device, made on first use."""
         f, g = self.duals
         if self.problem is not None and self.problem.core is not None:  # there the others were left out
-            from transport._certificate import completed
-
             f, g = completed(self.problem, f, g)
         return Potentials(on_device_of(f, self.arcs.like), on_device_of(g, self.arcs.like))
 
@@ -145,8 +87,6 @@ class Solution:
             raise ValueError(
                 "certify(exact=False) has nothing to do: lower_bound and upper_bound are that certificate"
             )
-        from transport._exact_certificate import certify_exactly
-
         return certify_exactly(self)
 
     def map(self, x_new: Any = None, *, y: Any = None) -> Array:
@@ -176,8 +116,6 @@ class Solution:
         >>> sol.map().tolist(), sol.map([[0.9]]).tolist()
         ([[5.0], [6.0]], [[5.9]])
         """
-        from transport._projection import barycentric_map
-
         return barycentric_map(self, x_new, y)
 
     def transfer(self, labels: Any) -> Labels:
@@ -200,8 +138,6 @@ class Solution:
         >>> tp.solve([[0.0, 2.0], [1.0, 0.0]]).transfer(["cat", "dog"]).labels.tolist()
         ['cat', 'dog']
         """
-        from transport._projection import transfer
-
         return transfer(self, labels)
 
     def gradient(self) -> Gradient:
@@ -213,8 +149,6 @@ class Solution:
         >>> tp.solve(tp.PointCloud([[0.0], [1.0]], [[3.0], [4.0]])).gradient().x.tolist()
         [[-3.0], [-3.0]]
         """
-        from transport._gradient import Gradient
-
         return Gradient(self)
 
     def __repr__(self) -> str:

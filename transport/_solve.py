@@ -11,15 +11,19 @@ from typing import Any, cast
 import array_api_compat as aac
 import numpy as np
 
-from transport._certificate import Certificate, certify
+from transport._answer import Status
+from transport._certificate import certify
 from transport._cost import Cost, Matrix
+from transport._ending import certified
 from transport._problem import Problem
 from transport._small import solve_small
-from transport._solution import Arcs, Solution, Status
-from transport._solver.base import Outcome, Progress, Solver, hearing, run
+from transport._solution import Solution
+from transport._solver.base import Progress, Solver, hearing, run
+from transport._solver.exact import Exact
 from transport._solver.memory import available_bytes
 from transport._solver.plan import Plan
 from transport._sparse import SparseMatrix, is_sparse
+from transport._unbalanced import solve_relaxed
 from transport.internal import (
     ConvergenceError,
     CtrlC,
@@ -146,8 +150,6 @@ def solve(
         if marginals is not None:
             if warm is not None:
                 raise ValueError("warm is for fixed marginals; leave out warm or marginals")
-            from transport._unbalanced import solve_relaxed
-
             solution = solve_relaxed(problem, marginals, solver, like=like, options=limits)
         else:
             chosen = _warmed(solver, warm) if solver is None or warm is not None else solver
@@ -194,8 +196,6 @@ def plan(cost: Any, a: Any = None, b: Any = None, *, solver: Any = None) -> Plan
     >>> tp.plan(np.ones((3, 9000))).core.what
     'hub tree'
     """
-    from transport._solver.exact import Exact
-
     solver = Exact() if solver is None else solver
     if not isinstance(solver, Exact):
         raise ValueError(f"plan is for the exact solver; {type(solver).__name__} has none")
@@ -223,8 +223,6 @@ def _solved(solver: Solver, problem: Problem, limits: dict[str, Any], *, like: A
 
 
 def _warmed(solver: Solver | None, warm: Solution | None) -> Solver:
-    from transport._solver.exact import Exact
-
     if solver is None:
         return Exact(warm=warm)
     if not isinstance(solver, Exact):
@@ -343,32 +341,6 @@ def _balance(
             + (f". {coarse} is of low precision: convert it to float64 before dividing" if coarse else "")
         )
     return a[0], b[0] * (a[1] / b[1])
-
-
-def certified(
-    problem: Problem, outcome: Outcome, certificate: Certificate, *, tol: float, like: Any, start: float
-) -> Solution:
-    """The certificate decides the status, not the solver."""
-    coupling = certificate.coupling
-    status = outcome.status
-    # After Ctrl-C the status stays: whoever pressed it wants the loop around us to end.
-    if certificate.closed(tol) and status is not Status.INTERRUPTED:
-        status = Status.OPTIMAL
-    elif status is Status.OPTIMAL:
-        status = Status.INACCURATE
-    return Solution(
-        value=certificate.value,
-        arcs=Arcs(coupling.rows, coupling.cols, coupling.mass, problem.shape, like),
-        duals=(coupling.f, coupling.g),
-        lower_bound=certificate.lower,
-        upper_bound=certificate.upper,
-        marginal_error=certificate.marginal_error,
-        status=status,
-        n_iter=outcome.n_iter,
-        elapsed=time.perf_counter() - start,
-        stats=outcome.stats,
-        problem=problem,
-    )
 
 
 def _explain(solution: Solution) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from transport._directions import _rotation
 from transport._sliced import Pair, _exponent, _in_waves, as_pair
-from transport.internal import check_count, thread_count
+from transport.internal import check_count, namespace, thread_count
 
 
 def spherical_sliced_wasserstein(
@@ -84,7 +84,6 @@ def _circle_costs(pair: Pair, planes: list[np.ndarray], p: float) -> np.ndarray:
     """W_p on every great circle."""
     from transport._kernels.circle import circle_cost
     from transport._kernels.sliced import project
-    from transport.internal import namespace
 
     xp = namespace()
     out = np.zeros(len(planes))

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Arcs
+from transport._certificate import certify
 from transport._cost import Cost, Matrix
+from transport._ending import certified
 from transport._problem import Problem
 from transport._sinkhorn.relaxed import Relaxed, Soft
 from transport._sinkhorn.solver import Sinkhorn
 from transport._sinkhorn.work import STORED
-from transport._solution import Arcs, Solution
+from transport._solution import Solution
+from transport._solver.base import run
 from transport._solver.exact import Exact
 from transport.internal import check_positive
 
@@ -117,8 +121,6 @@ def solve_relaxed(
 
 
 def _run(solver: Any, problem: Problem, like: Any, options: dict[str, Any]) -> Solution:
-    from transport._solver.base import run
-
     start = time.perf_counter()
     outcome = run(solver, problem, **options)
     wrapped: Solution = solver.wrap(outcome.state, outcome, like=like, start=start)
@@ -138,10 +140,6 @@ def _with_dummies(cost: Cost, row: float, col: float, corner: float) -> Matrix:
 
 def _extended(problem: Problem, solver: Any, options: dict[str, Any]) -> Solution:
     """The balanced problem with dummies, exactly."""
-    from transport._certificate import certify
-    from transport._solve import certified
-    from transport._solver.base import run
-
     start = time.perf_counter()
     outcome = run(solver or Exact(), problem, **options)
     assert outcome.coupling is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_compat as aac
 
+from transport._line_rows import distances
 from transport.internal import (
     Array,
     MagnitudeError,
@@ -110,8 +111,6 @@ def wasserstein_1d(
     """
     p = check_exponent(p)
     if axis is not None:
-        from transport._line_rows import distances
-
         return distances(x, y, a, b, p, axis=axis, normalize=normalize)
     x, y, a, b, xp = _atoms(x, y, a, b, normalize)
     size = max(float(xp.max(xp.abs(x))), float(xp.max(xp.abs(y))))

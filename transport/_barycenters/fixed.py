@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Status
 from transport._barycenters.result import Barycenter
 from transport._barycenters.smooth import Smooth
 from transport._grid import Grid
 from transport._problem import Problem
-from transport._solution import Solution, Status
+from transport._solution import Solution
 from transport._solve import as_problem, solve
 from transport.internal import (
     ConvergenceError,

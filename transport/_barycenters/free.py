@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Status
 from transport._barycenters.fixed import check_weights, not_closed
 from transport._barycenters.result import Barycenter
 from transport._points import PointCloud
 from transport._projection import barycentric_map
-from transport._solution import Solution, Status
+from transport._solution import Solution
 from transport._solve import solve
 from transport.internal import (
     CtrlC,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from transport._solution import Solution, Status
+from transport._answer import Status
+from transport._solution import Solution
 from transport.internal import Array
 
 

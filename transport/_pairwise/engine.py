@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, TypeAlias
@@ -77,8 +78,6 @@ class _Pools:
         self.own: list[Executor] = []
         workers = getattr(executor, "_max_workers", None)
         if not isinstance(workers, int):
-            import os
-
             workers = os.cpu_count() or 1
         self.workers = workers
         self.window = _IN_FLIGHT * workers

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transport._pairwise.measures import Ground, is_within_range, pack
+from transport._pairwise.named import NAMED
+from transport._pairwise.nearest import nearest_neighbours
+from transport._pairwise.plan import Plan
 from transport._pairwise.result import Pairwise
+from transport._pairwise.store import FORMAT, FileTable, Table, require_room
+from transport._pairwise.tasks import Work
 from transport._solver.base import Progress
 from transport.internal import CtrlC, check_count, check_exponent
 
@@ -97,8 +103,6 @@ def pairwise(
            [5.      , 0.      , 5.      ],
            [7.071068, 5.      , 0.      ]])
     """
-    from transport._pairwise.measures import Ground, pack
-
     start = time.perf_counter()
     p = check_exponent(p)
     ground = Ground.of(cost, p)
@@ -110,14 +114,9 @@ def pairwise(
     if nearest is not None:
         if out is not None:
             raise ValueError("out= is for the matrix; with nearest=k save the Neighbours' arrays instead")
-        from transport._pairwise.nearest import nearest_neighbours
-
         k = check_count(nearest, "nearest")
         sets = (left, right, bad_left, bad_right)
         return nearest_neighbours(work, sets, k, others is None, executor, callback, start)
-    from transport._pairwise.plan import Plan
-    from transport._pairwise.store import FileTable, Table, require_room
-
     plan = Plan(work, left, right, others is None, tile)
     path = None if out is None else _checked(out)
     require_room(plan.shape, path)
@@ -149,9 +148,6 @@ def _checked(out: str | Path) -> Path:
 def _work(
     distance: str | Callable[[Any, Any], Any], p: float, ground: Ground, solver: Any, left: Pack, right: Pack
 ) -> Work:
-    from transport._pairwise.measures import is_within_range
-    from transport._pairwise.tasks import Work
-
     if callable(distance):
         return Work(p, ground, function=distance)
     if distance != "wasserstein":
@@ -171,8 +167,6 @@ def _work(
 
 
 def _named(distance: str, p: float) -> Callable[[Any, Any], Any]:
-    from transport._pairwise.named import NAMED
-
     if distance not in NAMED:
         raise ValueError(
             f"distance = {distance!r}; choose 'wasserstein', {', '.join(map(repr, NAMED))} or a function"
@@ -184,8 +178,6 @@ def _key(work: Work, left: Pack, right: Pack, symmetric: bool, *bad: dict[int, s
     """A hash of everything the numbers depend on."""
     import hashlib
     from importlib.metadata import PackageNotFoundError, version
-
-    from transport._pairwise.store import FORMAT
 
     try:
         release = version("kantorovich")

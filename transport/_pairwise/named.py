@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from transport._sliced import sliced_wasserstein
+
 
 @dataclass(frozen=True)
 class Sliced:
@@ -15,8 +17,6 @@ class Sliced:
 
     def __call__(self, mu: Any, nu: Any) -> Any:
         """SW_p."""
-        from transport._sliced import sliced_wasserstein
-
         (x, a), (y, b) = mu, nu
         return sliced_wasserstein(x, y, a=a, b=b, p=self.p, n_projections=256, rng=0)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Arcs
 from transport._certificate import certify, feasible_potentials
 from transport._cost import row_blocks
+from transport._problem import Coupling
 from transport._sinkhorn.system import Dense, Sparse, State
-from transport._sinkhorn.work import SMALL, Work
-from transport._solution import Arcs
-from transport._solver.base import Coupling
+from transport._sinkhorn.work import SMALL, Work, restricted
 
 _EPS = 2.0**-52
 ROUNDING = 2.0**-45  # of the mass: what is off by less is not sent elsewhere
@@ -125,8 +125,6 @@ def _rounding(work: Work, system: State) -> float:
 
 def entropic_potentials(work: Work, system: State) -> tuple[np.ndarray, np.ndarray]:
     """(f, g) of the regularised problem, units of the cost; their softmin where there is no mass."""
-    from transport._sinkhorn.work import restricted
-
     problem, reg = work.problem, work.reg
     f, g = (np.zeros(k) for k in problem.shape)
     f[work.rows] = system.side_a.potential(system.p, reg)

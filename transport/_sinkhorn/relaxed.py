@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from transport._answer import Arcs, Status
 from transport._cost import Matrix, row_blocks
+from transport._problem import Coupling
 from transport._sinkhorn.answer import DensePlan, dual_objective, entropic_potentials
 from transport._sinkhorn.sides import BALANCED, Penalty
 from transport._sinkhorn.system import Dense, Sparse
 from transport._sinkhorn.work import SMALL, Work
-from transport._solution import Arcs, Status
+from transport._solution import Solution
 
 _EPS = 2.0**-52
 FIRST = 1e-2  # reg of the first stage, times the largest cost
@@ -287,18 +290,12 @@ class Relaxed:
 
     def finish(self, state: RelaxedWork) -> Any:
         """The plan and feasible potentials."""
-        from transport._solver.base import Coupling
-
         fields, _ = relaxed_answer(state, None)
         arcs = fields["arcs"]
         return Coupling(arcs.rows, arcs.cols, arcs.mass, *fields["duals"])
 
     def wrap(self, state: RelaxedWork, outcome: Any, *, like: Any, start: float) -> Any:
         """The answer; of the exact problem the interval decides the status."""
-        import time
-
-        from transport._solution import Solution
-
         fields, facts = relaxed_answer(state, like)
         status = outcome.status
         if not self.reg and status in (Status.OPTIMAL, Status.INACCURATE):

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Status
 from transport._cost import Cost, row_blocks
-from transport._problem import Problem
+from transport._points import PointCloud
+from transport._problem import Coupling, Problem
+from transport._sinkhorn.answer import answer
 from transport._sinkhorn.work import Work
-from transport._solution import Solution, Status
-from transport._solver.base import Coupling, Outcome
+from transport._solution import Solution
+from transport._solver.base import Outcome
 from transport.internal import check_choice, check_positive
 
 METHODS = ("auto", "newton", "scaling")
@@ -119,16 +122,12 @@ class Sinkhorn:
 
     def finish(self, state: Work) -> Coupling:
         """The repaired plan and feasible potentials."""
-        from transport._sinkhorn.answer import answer
-
         fields, _ = answer(state, None)
         arcs = fields["arcs"]
         return Coupling(arcs.rows, arcs.cols, arcs.mass, *fields["duals"])
 
     def wrap(self, state: Work, outcome: Outcome, *, like: Any, start: float) -> Solution:
         """The answer; a plan of all pairs is not written down before it is asked for."""
-        from transport._sinkhorn.answer import answer
-
         fields, facts = answer(state, like)
         return Solution(
             **fields,
@@ -142,8 +141,6 @@ class Sinkhorn:
 
 def largest_cost(cost: Cost) -> float:
     """Largest finite |C_ij|: known for a matrix, else by a pass over all pairs."""
-    from transport._points import PointCloud
-
     if not isinstance(cost, PointCloud):
         return cost.magnitude
     return max(float(cost.block(i, j).max()) for i, j in row_blocks(*cost.shape))

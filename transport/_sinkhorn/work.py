@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from transport._answer import Status
 from transport._certificate import feasible_potentials
 from transport._cost import Cost, Matrix
-from transport._problem import Problem
+from transport._problem import Coupling, Problem
 from transport._sinkhorn import pattern
 from transport._sinkhorn.newton import Trace, newton, scaling
 from transport._sinkhorn.sides import BALANCED, Penalty, Side
 from transport._sinkhorn.system import Dense, Sparse, State
-from transport._solution import Status
-from transport._solver.base import Coupling
 from transport._solver.exact import Exact
 from transport._sparse import SparseMatrix
 

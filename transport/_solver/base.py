@@ -13,27 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
-from transport._problem import Problem
-from transport._solution import Status
+from transport._answer import Status
+from transport._problem import Coupling, Problem
 from transport.internal import COMPILING, CtrlC, InterruptedCompilation, compilations
 
 UNLIMITED = (1 << 63) - 1
-
-
-class Coupling(NamedTuple):
-    """A solver's raw answer: a primal and a dual candidate, neither trusted.
-
-    ``mass[k]`` moves from source ``rows[k]`` to sink ``cols[k]``; ``f`` and ``g`` are potentials, finite,
-    at best with f_i + g_j <= C_ij (the certificate repairs them by c-transform).
-    """
-
-    rows: np.ndarray
-    cols: np.ndarray
-    mass: np.ndarray
-    f: np.ndarray
-    g: np.ndarray
 
 
 @dataclass(frozen=True)

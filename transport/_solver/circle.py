@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from transport._circle import Circle
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 
 _UNITS = 1 << 60
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transport._points import PointCloud
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 from transport._solver.trees import ends
 from transport._solver.tuning import TUNING, Tuning
 

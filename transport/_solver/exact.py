@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
+from transport._answer import Status
 from transport._kdtree import KdTree
 from transport._points import PointCloud
-from transport._problem import Problem
-from transport._solution import Solution, Status
+from transport._problem import Coupling, Problem
+from transport._solution import Solution
 from transport._solver.assignment import Matching, assign
-from transport._solver.base import Coupling
 from transport._solver.blocks import BlockOracle
 from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
 from transport._solver.duplicates import Merged, merged
 from transport._solver.geometric import GeometricOracle, lay_out
-from transport._solver.grid_flow import Flow, Network, network
+from transport._solver.grid_flow import Flow, network
 from transport._solver.line import sorted_coupling
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
@@ -28,6 +28,7 @@ from transport._solver.pace import Pace, in_words
 from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.sparse import SparseOracle
+from transport._solver.state import State
 from transport._solver.stored import stored, warm_potentials
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work, ends
@@ -99,7 +100,7 @@ class Exact:
                 )
             plan = replace(plan, start=forced.start, core=forced.core)
         work = Work(tuning=self.tuning, path=list(plan.reductions))
-        return State(
+        state = State(
             problem if fewer is None else fewer.problem,
             plan,
             pace=Pace(tol),
@@ -108,6 +109,8 @@ class Exact:
             warm=self.warm,
             merged=fewer,
         )
+        state.slices = _solve(state)
+        return state
 
     def planned(self, problem: Problem) -> Plan:
         """What this solver would do with ``problem``; nothing is solved."""
@@ -177,59 +180,6 @@ class Exact:
             assert isinstance(core, Simplex)
             return state.flow.coupling(core)
         return state.in_full(*_shipped(core, *state.masses), *core.potentials())
-
-
-@dataclass(eq=False)
-class State:
-    """A solve in progress: ``sources, sinks`` carry mass; the oracle's costs are in units of ``unit``.
-
-    ``has_all``: these are all sources and all sinks, in their order.
-    """
-
-    problem: Problem
-    plan: Plan
-    pace: Pace
-    work: Work = field(default_factory=Work)
-    core: Simplex | Matching | None = None
-    coupling: Coupling | None = None
-    unit: float = 1.0
-    warm: Solution | None = None
-    merged: Merged | None = None
-    flow: Network | None = None
-    is_forced: bool = False
-    begun: Start | None = None
-
-    def __post_init__(self) -> None:
-        self.sources = np.flatnonzero(self.problem.a)
-        self.sinks = np.flatnonzero(self.problem.b)
-        self.has_all = (len(self.sources), len(self.sinks)) == self.problem.shape
-        self.slices = _solve(self)
-
-    @property
-    def masses(self) -> tuple[np.ndarray, np.ndarray]:
-        """The positive masses."""
-        if self.has_all:
-            return self.problem.a, self.problem.b
-        return self.problem.a[self.sources], self.problem.b[self.sinks]
-
-    @property
-    def place(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where every row and column of the problem is among ``sources`` and ``sinks``; -1: nowhere."""
-        row, col = (np.full(k, -1) for k in self.problem.shape)
-        row[self.sources], col[self.sinks] = np.arange(len(self.sources)), np.arange(len(self.sinks))
-        return row, col
-
-    def in_full(
-        self, rows: np.ndarray, cols: np.ndarray, mass: np.ndarray, f: np.ndarray, g: np.ndarray
-    ) -> Coupling:
-        """A coupling of ``sources`` and ``sinks`` as one of all; potentials are 0 where there is no mass."""
-        if self.unit != 1.0:
-            f, g = f * self.unit, g * self.unit
-        if self.has_all:
-            return Coupling(rows, cols, mass, f, g)
-        u, v = np.zeros(self.problem.shape[0]), np.zeros(self.problem.shape[1])
-        u[self.sources], v[self.sinks] = f, g
-        return Coupling(self.sources[rows], self.sinks[cols], mass, u, v)
 
 
 def _solve(state: State) -> Slices[None]:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transport._grid import Grid
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 from transport._solver.columns import Simplex
 from transport._solver.lazy_tree import LazyTree
 from transport._solver.sparse import SparseOracle

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transport._points import PointCloud
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 
 
 def sorted_coupling(problem: Problem) -> Coupling:

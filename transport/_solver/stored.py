@@ -4,25 +4,22 @@ oracle and a pool."""
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transport._cost import Matrix
 from transport._points import PointCloud
+from transport._problem import Coupling
 from transport._solution import Solution
-from transport._solver.base import Coupling
 from transport._solver.hubs import solve_hubs
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import DENSE, HUBS
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.small import solve_at_once
+from transport._solver.state import State
 from transport._solver.trees import ends
 from transport.internal import to_numpy
-
-if TYPE_CHECKING:
-    from transport._solver.exact import State
 
 
 def stored(state: State) -> Slices[MatrixOracle | None]:

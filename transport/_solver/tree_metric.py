@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transport._problem import Problem
-from transport._solver.base import Coupling
+from transport._problem import Coupling, Problem
 from transport._solver.masses import integer_masses
 from transport._tree_metric import TreeMetric
 

@@ -1,7 +1,8 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
 from transport.internal._cached import cached_property
-from transport.internal._compile import COMPILING, compilations, compiled
+from transport.internal._compilations import COMPILING, compilations
+from transport.internal._compile import compiled
 from transport.internal._errors import (
     ConvergenceError,
     DuplicateEntriesWarning,

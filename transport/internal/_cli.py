@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from transport.internal._compile import COMPILING, compilations
+from transport.internal._compilations import COMPILING, compilations
 from transport.internal._errors import ConvergenceError
 from transport.internal._interrupt import CtrlC
 from transport.internal._version import VERSION

@@ -22,7 +22,7 @@ from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
-from transport.internal import _compile, _store
+from transport.internal import _compilations, _store
 from transport.internal._errors import InterruptedCompilation
 from transport.internal._overloads import resolved_once
 
@@ -124,7 +124,7 @@ class _Session:
     def compiling(self, kernel: str, context: Any) -> None:
         """From here to the end of the session numba generates code for the baseline."""
         if self.depth == 1:
-            _compile.announce(kernel)
+            _compilations.announce(kernel)
         before = context._internal_codegen
         if isinstance(before, _Codegen) or self.ends is None:
             return
@@ -302,9 +302,9 @@ class KernelDispatcher(CPUDispatcher):
 
 
 def _remember(kernel: str, signature: str) -> None:
-    if (kernel, signature) in _compile.called:
+    if (kernel, signature) in _compilations.called:
         return
-    _compile.called.add((kernel, signature))
+    _compilations.called.add((kernel, signature))
     path = os.environ.get("KANTOROVICH_RECORD")
     if path:
         with open(path, "a") as file:  # one short write: processes that share the file do not mix lines

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from transport.internal import _store
+from transport.internal._cli import Parser
 from transport.internal._precompile import SIGNATURES, find, recorded
 
 
@@ -90,11 +93,6 @@ def text(facts: dict[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Print the report; ``--json`` as one JSON object."""
-    import json
-    import sys
-
-    from transport.internal._cli import Parser
-
     parser = Parser(prog="python -m transport doctor", description=__doc__.strip().split(": ", 1)[1])
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     args = parser.parse_args(argv)

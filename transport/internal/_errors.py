@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from transport._solution import Solution
+
+class Interval(Protocol):
+    """What every answer has that an error may carry."""
+
+    @property
+    def lower_bound(self) -> float:
+        """Certified."""
+        ...
+
+    @property
+    def upper_bound(self) -> float:
+        """Certified."""
+        ...
 
 
 class ConvergenceError(RuntimeError):
@@ -20,9 +31,9 @@ class ConvergenceError(RuntimeError):
         The same interval, at hand.
     """
 
-    def __init__(self, message: str, solution: Solution | None = None) -> None:
+    def __init__(self, message: str, solution: Interval | None = None) -> None:
         super().__init__(message)
-        self.solution = solution
+        self.solution: Any = solution
         self.lower_bound = solution.lower_bound if solution is not None else -float("inf")
         self.upper_bound = solution.upper_bound if solution is not None else float("inf")
 

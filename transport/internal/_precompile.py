@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from transport.internal import _store
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
@@ -67,10 +70,6 @@ def precompile(baseline: str, out: Path, *, processes: int | None = None) -> tup
     (int, int, float)
         Kernels in the pack, recorded ones that could not be compiled (renamed since), seconds.
     """
-    import tempfile
-
-    from transport.internal import _store
-
     start = time.perf_counter()
     queue = iter(jobs(recorded()))
     lock = threading.Lock()
@@ -116,7 +115,7 @@ def precompile(baseline: str, out: Path, *, processes: int | None = None) -> tup
 
 def work(baseline: str, folder: str) -> None:
     """Answer jobs on stdin: compile them, leave the kernels in ``folder``, say on stdout where."""
-    from transport.internal import _dispatcher, _store
+    from transport.internal import _dispatcher
 
     answers, sys.stdout = sys.stdout, sys.stderr
     session = _dispatcher._session
@@ -180,8 +179,6 @@ def _compile(kernel: Any, signature: str) -> bytes:
 
 def install(folder: Path, baselines: Sequence[str]) -> tuple[list[Path], str]:
     """Packs for ``baselines`` in ``folder``, and the line that says so."""
-    from transport.internal import _store
-
     paths, words = [], []
     for baseline in baselines:
         path = _store.pack_path(baseline, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,6 @@ def _is_time(value: Any) -> bool:
 
 
 def _utc(time: Any) -> Any:
-    from datetime import UTC
-
     return (
         time.astimezone(UTC).replace(tzinfo=None)
         if not hasattr(time, "tz_convert")

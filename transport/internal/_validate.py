@@ -19,7 +19,7 @@ import numpy as np
 
 from transport.internal import _recognise as recognise
 from transport.internal import _times as times
-from transport.internal._namespace import Array, is_numpy, refuse_graph
+from transport.internal._namespace import Array, is_numpy, refuse_graph, to_numpy
 
 _EPS64 = float(np.finfo(np.float64).eps)
 
@@ -64,8 +64,6 @@ def as_float64(x: Any, name: str, *, xp: ModuleType) -> tuple[Array, float]:
         raise TypeError(f"{name} has dtype {x.dtype}; it must hold real numbers")
     if xp.isdtype(x.dtype, "integral") and x.dtype in (xp.int64, xp.uint64) and math.prod(x.shape):
         if max(float(xp.max(x)), -float(xp.min(x))) > 2.0**53:
-            from transport.internal._namespace import to_numpy
-
             times.exact_float64(to_numpy(x), name)
     eps = max(float(xp.finfo(x.dtype).eps), _EPS64) if xp.isdtype(x.dtype, "real floating") else _EPS64
     return xp.astype(x, xp.float64, copy=False), eps
@@ -92,8 +90,6 @@ def require_finite(x: Array, name: str, *, xp: ModuleType) -> None:
                 return
     finite = xp.isfinite(x)
     if not bool(xp.all(finite)):
-        from transport.internal._namespace import to_numpy
-
         bad = to_numpy(finite)
         where = np.argwhere(~bad)[0]
         index = ", ".join(str(int(i)) for i in where)
