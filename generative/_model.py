@@ -19,7 +19,7 @@ has a model that `fit` trains, watches, saves and resumes:
 ...     def evaluate(self, state, source, *, n, key, index):
 ...         return {}
 >>> run = gen.fit(Mean(), np.full((50, 2), 3.0), steps=60)
->>> run.sample(1).round(2).tolist()
+>>> run.sample(1).astype(float).round(2).tolist()
 [[2.99, 2.99]]
 """
 
