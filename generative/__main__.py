@@ -43,9 +43,12 @@ def _parser() -> Parser:
     train = commands.add_parser("train", help="train a model; writes checkpoint and pictures to DIR")
     train.add_argument("model", choices=("gan", "wgan", "vae"))
     train.add_argument(
-        "--data", required=True, help="ring, grid25, swiss, digits, mnist, a .npy file or an IDX file"
+        "--data",
+        required=True,
+        help="ring, grid25, swiss, digits, mnist; a .npy, .npz or IDX file; a folder of pictures",
     )
     train.add_argument("--out", metavar="DIR", required=True)
+    train.add_argument("--size", type=int, metavar="PIXELS", help="longer side of your images (at most 64)")
     train.add_argument("--steps", type=int, metavar="N", help="updates in all (default: by model and data)")
     train.add_argument("--batch-size", type=int, metavar="N")
     train.add_argument("--seed", type=int, metavar="S", help="default 0")
@@ -153,7 +156,10 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         for name in ("batch_size", "seed", "loss", "lipschitz", "beta")
         if getattr(args, name) is not None
     }
-    data = load(args.data)
+    size = args.size
+    if args.resume and size is None:
+        size = _read_config(Path(args.out)).get("size")
+    data = load(args.data, size=size)
     if args.conditional:
         if data.labels is None:
             raise ValueError(f"--data {args.data} has no labels; leave --conditional out")
@@ -177,6 +183,8 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         if name not in config:
             raise ValueError(f"--{name.replace('_', '-')} does not apply to a {args.model}; leave it out")
         config[name] = value
+    if args.size is not None:
+        config["size"] = args.size
     if config.get("lipschitz") == "semidual" and config["image"]:
         raise ValueError("--lipschitz semidual is for points, not images; choose another")
     if args.steps is not None:
@@ -241,7 +249,7 @@ def sample(args: Any) -> int:
     """Draw, write, show."""
     from generative._fit import Run
     from generative._plots import draw_samples
-    from generative._presets import build
+    from generative._presets import build, stored
     from generative.datasets import load
 
     folder = Path(args.dir)
@@ -260,10 +268,11 @@ def sample(args: Any) -> int:
     if target.suffix != ".npy":
         raise ValueError(f"--out {target}: give a name that ends in .npy")
     image = config["image"]
-    np.save(target, made.reshape(-1, *image) if image else made)
-    print(f"{target}: {args.n} samples of shape {tuple(image) if image else (made.shape[1],)}")
+    kept = stored(config, made)
+    np.save(target, kept)
+    print(f"{target}: {args.n} samples of shape {kept.shape[1:]}, {kept.dtype}")
     try:
-        data = _real(load(config["data"]), len(made))
+        data = _real(load(config["data"], size=config.get("size")), len(made))
     except ValueError:  # the file it was trained on has moved: draw the samples alone
         data = made
     picture = draw_samples(data, made[:5000], target.with_suffix(".png"), image=image)

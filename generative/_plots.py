@@ -42,10 +42,10 @@ def tidy(axis: Any) -> None:
 
 
 def sheet(images: np.ndarray, columns: int = 10) -> np.ndarray:
-    """Images (n, h, w) side by side in rows of ``columns``, one pixel apart, as one image."""
-    n, h, w = images.shape
+    """Images (n, h, w) or (n, h, w, 3) side by side in rows of ``columns``, one pixel apart, as one image."""
+    n, h, w = images.shape[:3]
     rows = -(-n // columns)
-    page = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1), np.nan)
+    page = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1, *images.shape[3:]), np.nan)
     for k, image in enumerate(images):
         top, left = (k // columns) * (h + 1), (k % columns) * (w + 1)
         page[top : top + h, left : left + w] = image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from generative._optim import SGD, Adam, GeometricDecay, LinearDecay
 from generative._semidual import DistanceCritic
 from generative._vae import VAE
 from generative._wgan import WGAN
-from generative.datasets import Dataset
+from generative.datasets import Dataset, Scaling
 
 Config = dict[str, Any]
 MODELS = ("gan", "wgan", "vae")
@@ -30,6 +31,7 @@ def defaults(model: str, data: Dataset) -> Config:
         "dim": data.dim,
         "image": list(data.image) if data.image else None,
         "levels": data.levels if model == "vae" else 0,
+        "scaling": asdict(data.scaling),
         "origin": origin,
         "length": length,
         "latent": min(latent, 16) if images and data.dim <= 64 else latent,
@@ -163,6 +165,8 @@ def prepared(config: Config, data: Dataset) -> Any:
         return data.source
     if config["levels"]:
         x = np.rint(data.source * (config["levels"] - 1))
+    elif data.image is not None:
+        x = data.source
     else:
         x = (data.source - np.array(config["origin"])) / config["length"]
     return (x, data.labels) if config.get("classes", 0) else x
@@ -173,6 +177,14 @@ def shown(config: Config, samples: np.ndarray) -> np.ndarray:
     if config["levels"]:
         return samples / (config["levels"] - 1)
     return samples * config["length"] + np.array(config["origin"])
+
+
+def stored(config: Config, samples: np.ndarray) -> np.ndarray:
+    """Samples as `shown`, as the file would hold them: images in their shape, values and type."""
+    if not config["image"]:
+        return samples
+    images = samples.reshape(len(samples), *config["image"])
+    return Scaling(**config["scaling"]).undone(images) if "scaling" in config else images
 
 
 def spread(data: Dataset) -> float:

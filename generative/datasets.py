@@ -1,4 +1,4 @@
-"""Data to try models on: two mixtures with known modes, a roll, MNIST digits, and your own files.
+"""Data to try models on: two mixtures with known modes, a roll, MNIST digits, your own files and folders.
 
 `ring`, `grid25` and `swiss` are endless: ``sampler(rng, n)`` draws n fresh points, as `generative.fit`
 accepts them. The mixtures and the measure of modes recovered are those of the PacGAN paper (Lin, Khetan,
@@ -7,19 +7,32 @@ Fanti, Oh 2018, section 4.1).
 
 from __future__ import annotations
 
-import gzip
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from generative._reading import Pictures, Scaling, pictures_of, read_array, read_idx
 from transport.internal import as_points
-from transport.internal._files import read_npy, reading
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
+
+__all__ = [
+    "Coverage",
+    "Dataset",
+    "Scaling",
+    "coverage",
+    "digits",
+    "grid25",
+    "load",
+    "mnist",
+    "read_idx",
+    "ring",
+    "swiss",
+]
 
 NAMES = ("ring", "grid25", "swiss", "digits", "mnist")
 RING_SD, GRID_SD = 0.01, 0.05
@@ -36,34 +49,57 @@ class Dataset:
         Images are flattened, with values in [0, 1].
     dim : int
         Features of a sample.
-    image : (int, int) or None
-        Height and width, for images.
+    image : (int, int) or (int, int, 3), or None
+        Height and width of grey images; and 3, of RGB images.
     labels : ndarray of int, shape (n,), or None
     centres : ndarray, shape (k, d), or None
         The modes, for mixtures; ``sd`` is the standard deviation around each.
     levels : int
         Distinct brightnesses of an image where they are few (17 for digits), else 0.
+    scaling : Scaling
+        How the values of the file became those of ``source``; ``scaling.undone`` inverts it.
+    classes : tuple of str
+        Names of the labels, where sub-folders gave them.
+    note : str
+        What was done to the file's contents, in words.
     """
 
     name: str
     source: np.ndarray | Sampler
     dim: int
-    image: tuple[int, int] | None = None
+    image: tuple[int, ...] | None = None
     labels: np.ndarray | None = None
     centres: np.ndarray | None = None
     sd: float = 0.0
     levels: int = 0
+    scaling: Scaling = field(default_factory=Scaling)
+    classes: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of an image (1 or 3); None for points."""
+        if self.image is None:
+            return None
+        return self.image[0], self.image[1], self.image[2] if self.image[2:] else 1
 
     @property
     def reading(self) -> str:
         """What the data are, in words."""
         many = "endless" if callable(self.source) else str(len(self.source))
-        what = (
-            f"images of {self.image[0]} x {self.image[1]}"
-            if self.image
-            else f"points in dimension {self.dim}"
-        )
-        return f"{many} {what}"
+        if self.shape is None:
+            return f"{many} points in dimension {self.dim}{self._hint()}"
+        colour = "RGB images" if self.shape[2] == 3 else "images"
+        text = f"{many} {colour} of {self.shape[0]} x {self.shape[1]}"
+        if self.labels is not None:
+            text += f" with {int(self.labels.max()) + 1} labels"
+        return f"{text}; {self.note}" if self.note else text
+
+    def _hint(self) -> str:
+        side = math.isqrt(self.dim)
+        if self.dim < 64 or side * side != self.dim:
+            return ""
+        return f" (if they are images, save them with shape (n, {side}, {side}))"
 
 
 def ring_centres() -> np.ndarray:
@@ -168,15 +204,25 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return found.images, found.target.astype(np.int64)
 
 
-def load(name: str) -> Dataset:
-    """A data set by name, or from a file.
+def load(name: str, *, size: int | None = None) -> Dataset:
+    """A data set by name, or from a file or a folder.
 
     Parameters
     ----------
     name : str
-        One of ring, grid25, swiss, digits, mnist; or the path of an .npy array of shape (n,), (n, d) or
-        (n, height, width); or of an IDX file (the MNIST format), gzipped or not. Integer images are
-        divided by 255 (their largest value, if that is larger).
+        One of ring, grid25, swiss, digits, mnist; or the path of
+
+        - an .npy array of shape (n,), (n, d), (n, height, width) or (n, height, width, 1 or 3), channels
+          first too; an .npz archive of one (``images``), with ``labels``;
+        - an IDX file (the MNIST format), gzipped or not, with the labels of a file beside it whose name has
+          ``labels`` for ``images``;
+        - a folder of pictures (any mode, grey or colour), or of sub-folders of pictures: their names are the
+          labels.
+
+        Values of images are brought to [0, 1]: integers divided by 255 (by their largest value, if that is
+        larger), others stretched where they leave [0, 1]; ``scaling`` undoes it.
+    size : int, optional
+        Pixels of the longer side of images, 4 to 64; by default they stay as they are up to 64.
 
     Raises
     ------
@@ -187,7 +233,11 @@ def load(name: str) -> Dataset:
     --------
     >>> load("grid25").centres.shape
     (25, 2)
+    >>> load("mnist").shape
+    (28, 28, 1)
     """
+    if size is not None and name in NAMES:
+        raise ValueError(f"--size {size} is for your own images; {name} comes as it is")
     if name in ("ring", "grid25", "swiss"):
         sampler = {"ring": ring, "grid25": grid25, "swiss": swiss}[name]
         centres = {"ring": ring_centres, "grid25": grid_centres}.get(name)
@@ -202,60 +252,44 @@ def load(name: str) -> Dataset:
         return Dataset(name, flat, flat.shape[1], image=images.shape[1:], labels=labels, levels=levels)
     path = Path(name)
     if not path.exists():
-        raise ValueError(f"{name} is neither a file nor one of {', '.join(NAMES)}")
-    array = _read_npy(path) if path.suffix.lower() == ".npy" else read_idx(path)
-    return _from_array(array, path.name)
+        raise ValueError(f"{name} is neither a file nor one of {', '.join(NAMES)}, nor a folder of pictures")
+    if path.is_dir():
+        from generative._folder import read_folder
+
+        return _of_pictures(read_folder(path, size=size), path.name)
+    array, beside = read_array(path)
+    return _from_array(array, path.name, beside, size)
 
 
-def _from_array(array: np.ndarray, name: str) -> Dataset:
-    if array.ndim == 0 or array.ndim > 3 or array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}; it must be (n,), (n, d) or (n, height, width)")
+def _of_pictures(found: Pictures, name: str) -> Dataset:
+    flat = found.images.reshape(len(found.images), -1)
+    return Dataset(
+        name,
+        flat,
+        flat.shape[1],
+        image=found.images.shape[1:],
+        labels=found.labels,
+        scaling=found.scaling,
+        classes=found.classes,
+        note=found.note,
+    )
+
+
+def _from_array(array: np.ndarray, name: str, labels: np.ndarray | None, size: int | None) -> Dataset:
+    if array.ndim == 0 or array.ndim > 4 or array.size == 0:
+        raise ValueError(
+            f"{name} has shape {array.shape}; it must be (n,), (n, d), (n, height, width) or "
+            "(n, height, width, 3)"
+        )
     if len(array) < 2:
         raise ValueError(f"{name} holds {len(array)} sample; learning needs at least 2")
-    image = None
-    values = array.astype(np.float64)
-    if array.ndim == 3:
-        image = (array.shape[1], array.shape[2])
-        if array.dtype.kind in "biu":
-            values /= max(255.0, float(values.max()))
-    flat = values.reshape(len(array), -1)
+    if array.ndim >= 3:
+        found = pictures_of(array, name, size=size)
+        return replace(_of_pictures(found, name), labels=labels)
+    if size is not None:
+        raise ValueError(f"--size {size} is for images; {name} holds points, of shape {array.shape}")
+    flat = array.astype(np.float64).reshape(len(array), -1)
     if not bool(np.all(np.isfinite(flat))):
         bad = np.argwhere(~np.isfinite(flat))[0]
         raise ValueError(f"{name} holds {flat[tuple(bad)]} in sample {bad[0]}; remove or impute such samples")
-    return Dataset(name, flat, flat.shape[1], image=image)
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    array = read_npy(path)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{path} holds {array.dtype}, not real numbers")
-    return array
-
-
-_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-
-
-def read_idx(path: str | Path) -> np.ndarray:
-    """The array in an IDX file, gzipped or plain (two zero bytes, type, rank, sizes, values; big-endian).
-
-    Raises
-    ------
-    ValueError
-        Not an IDX file, or cut short.
-    """
-    path = Path(path)
-    with reading(path):
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_TYPES or not raw[3]:
-        raise ValueError(f"{path} is neither .npy nor IDX; save it with numpy.save('data.npy', array)")
-    start = 4 + 4 * raw[3]
-    shape = tuple(int(v) for v in np.frombuffer(raw[4:start], ">u4")) if len(raw) >= start else (0,)
-    dtype = np.dtype(_IDX_TYPES[raw[2]])
-    if len(raw) < start or len(raw) - start != math.prod(shape) * dtype.itemsize:
-        raise ValueError(
-            f"{path} announces shape {shape} and holds {max(len(raw) - start, 0)} bytes of values; "
-            "it is damaged: fetch it again"
-        )
-    return np.frombuffer(raw[start:], dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    return Dataset(name, flat, flat.shape[1], labels=labels)

@@ -174,7 +174,7 @@ def test_conditional_runs_make_the_label_asked_for(tmp_path, capsys, model, step
     labels = np.arange(600) % 2
     x = np.clip(0.1 + 0.8 * labels[:, None] + 0.02 * rng.standard_normal((600, 9)), 0, 1)
     made = datasets.Dataset("made", x, 9, image=(3, 3), labels=labels)
-    monkeypatch.setattr(datasets, "load", lambda name: made)
+    monkeypatch.setattr(datasets, "load", lambda name, size=None: made)
     train = ["train", model, "--data", "made", "--out", tmp_path, "--steps", steps, "--conditional"]
     assert cli(*train, "--batch-size", "32") == 0
     sheets = []
