@@ -47,10 +47,11 @@ class WGAN(Adversarial):
     Examples
     --------
     >>> from generative import MLP, WGAN, Clip
-    >>> WGAN(MLP(2, 8, 1), MLP(1, 8, 1), lipschitz="clip", clip=0.05).lipschitz
-    Clip(bound=0.05)
-    >>> WGAN(MLP(2, 8, 1), MLP(1, 8, 1), Clip(0.05)) == WGAN(MLP(2, 8, 1), MLP(1, 8, 1), "clip", clip=0.05)
+    >>> nets = MLP(2, 8, 1), MLP(1, 8, 1)
+    >>> WGAN(*nets, lipschitz="clip", clip=0.05) == WGAN(*nets, Clip(0.05))
     True
+    >>> WGAN(*nets).lipschitz
+    GradientPenalty(weight=10.0, one_sided=False)
     """
 
     generator: Sequential
