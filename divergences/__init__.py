@@ -1,28 +1,36 @@
-"""How far apart are P and Q: KL, JS, TV, Wasserstein and their kin, as numbers."""
+"""How far apart are P and Q: KL, JS, TV, Wasserstein and their kin, as numbers.
 
-from divergences._closed_forms import register
-from divergences._densities import estimate
-from divergences._estimate import Estimate
-from divergences._fdiv import (
-    cross_entropy,
-    entropy,
-    hellinger,
-    jeffreys,
-    js,
-    js_distance,
-    kl,
-    squared_hellinger,
-    tv,
-)
-from divergences._generators import Generator, f_divergence
-from divergences._laws import Density
-from divergences._many import jensen_shannon
-from divergences._mixtures import GaussianMixture
-from divergences._orders import alpha, chi2, renyi
-from divergences._pairwise import pairwise
-from divergences._samples import energy, mmd
-from divergences._wasserstein import wasserstein
+A name is loaded with its module when it is first asked for (PEP 562).
+"""
+
+import typing
+
 from transport.internal import VERSION as __version__
+from transport.internal import door as _door
+
+if typing.TYPE_CHECKING:
+    from divergences._densities import estimate
+    from divergences._estimate import Estimate
+    from divergences._families import register
+    from divergences._fdiv import (
+        cross_entropy,
+        entropy,
+        hellinger,
+        jeffreys,
+        js,
+        js_distance,
+        kl,
+        squared_hellinger,
+        tv,
+    )
+    from divergences._generators import Generator, f_divergence
+    from divergences._laws import Density
+    from divergences._many import jensen_shannon
+    from divergences._mixtures import GaussianMixture
+    from divergences._orders import alpha, chi2, renyi
+    from divergences._pairwise import pairwise
+    from divergences._samples import energy, mmd
+    from divergences._wasserstein import wasserstein
 
 __all__ = [
     "Density",
@@ -50,3 +58,19 @@ __all__ = [
     "tv",
     "wasserstein",
 ]
+
+_HOMES = {
+    "divergences._densities": "estimate",
+    "divergences._estimate": "Estimate",
+    "divergences._families": "register",
+    "divergences._fdiv": "cross_entropy entropy hellinger jeffreys js js_distance kl squared_hellinger tv",
+    "divergences._generators": "Generator f_divergence",
+    "divergences._laws": "Density",
+    "divergences._many": "jensen_shannon",
+    "divergences._mixtures": "GaussianMixture",
+    "divergences._orders": "alpha chi2 renyi",
+    "divergences._pairwise": "pairwise",
+    "divergences._samples": "energy mmd",
+    "divergences._wasserstein": "wasserstein",
+}
+__getattr__, __dir__ = _door(__name__, _HOMES)

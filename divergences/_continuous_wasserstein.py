@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-import divergences._wasserstein_families  # noqa: F401  fills the registry
+import divergences._families  # noqa: F401  fills the registry
 from divergences._atoms import between_atoms, listed, rooted, sample_wasserstein
 from divergences._closed_forms import closed_form
 from divergences._estimate import Estimate

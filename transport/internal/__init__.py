@@ -3,6 +3,7 @@
 from transport.internal._cached import cached_property
 from transport.internal._compilations import COMPILING, compilations
 from transport.internal._compile import compiled
+from transport.internal._door import door
 from transport.internal._errors import (
     ConvergenceError,
     DuplicateEntriesWarning,
@@ -62,6 +63,7 @@ __all__ = [
     "check_positive",
     "compilations",
     "compiled",
+    "door",
     "is_numpy",
     "kernels",
     "library",
