@@ -157,6 +157,61 @@ def test_imports_inside_functions_load_what_is_heavy(name):
             assert kernel or heavy, f"line {node.lineno}: import {target} at the top"
 
 
+ENGINE = [
+    *(ROOT / "transport" / "_solver").glob("*.py"),
+    *(ROOT / "transport" / "_kernels").glob("*.py"),
+    *(
+        ROOT / "transport" / f"_{name}.py"
+        for name in ("callable", "certificate", "completion", "cost", "ending", "fitting", "grid", "kdtree",
+                     "packed", "points", "problem", "small", "sparse", "tiles")
+    ),
+]  # fmt: skip
+# Numbers of the engine outside `Tuning`. None decides which way a problem goes.
+ROUNDING, RANGE, CACHE, LAYOUT, MEMORY, METHOD = (
+    "what float64 cannot tell apart",
+    "where float64 would over- or underflow",
+    "how much at a time: cache, vector registers, threads, length of a slice; the same pivots and answer",
+    "codes and places in arrays",
+    "bytes a node takes, for a prediction that refuses",
+    "part of a method other than the exact solver's",
+)
+NUMBERS = {
+    ROUNDING: "ALIKE COLLINEAR DIGITS EPS EPS4 EPS8 FLAT LITTLE MASS_ROUNDING MUCH RIDGE ROUNDED SHIFT TIE "
+    "_EPS _MINUTE _SAME _TIE _U",
+    RANGE: "BIG FAINT FAINT_STEP FAR LARGEST NONE ROOM SMALLEST UNLIMITED _LN2_HIGH _LN2_LOW _LOG2E _ROUND "
+    "_UNITS",
+    CACHE: "BLOCK BLOCK_ENTRIES CHUNK CHUNK_ENTRIES FEW LEAF PANEL ROWS RUNS SLICE_CHUNKS SLICE_ROWS SMALL "
+    "SMALL_SEARCH STRIP_ENTRIES TOP _BATCH _CHUNK _DEPTH _LANES _MAX _SLICE_SECONDS _THREADS _TILE _UNROLLED",
+    LAYOUT: "BITS BEFORE CHEBYSHEV CITYBLOCK CLEAN COARSE COUNT DEGENERATE DEGENERATE_RUN DONE ENTER EPOCH "
+    "EUCLIDEAN HOME LATER LEAVE LIMIT MOVED NEXT NODES OFFSET OPENED OPTIMAL OTHER PIVOTS PLACE_BITS ROW "
+    "RUN_START RUN_STOP SINCE SLICE SPLITS SQUARED STALLED THIN UNFIT _ONE",
+    MEMORY: "BLOCK_NODE_BYTES NODE_BYTES",
+    METHOD: "TINY _LOST _SAMPLE _SEED",
+}
+
+
+def test_numbers_that_choose_a_way_are_in_tuning():
+    """Module-level numbers of the engine: each has a reason above, or belongs in `Tuning`."""
+    known = {name for names in NUMBERS.values() for name in names.split()}
+    found = {}
+    for path in ENGINE:
+        for node in ast.parse(path.read_text()).body:
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+                continue
+            kinds = {type(n) for n in ast.walk(node.value)}
+            number = any(
+                isinstance(n, ast.Constant) and type(n.value) in (int, float) for n in ast.walk(node.value)
+            )
+            if not number or ast.List in kinds or ast.Dict in kinds or ast.Subscript in kinds:
+                continue
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name):
+                    found[name.id] = path.name
+    assert set(found) <= known, {name: found[name] for name in set(found) - known}
+    assert known <= set(found), known - set(found)
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_all_is_what_is_public(package):
     module = importlib.import_module(package)

@@ -163,7 +163,7 @@ def test_greedy_flow_ships_everything_whoever_wants_what():
     n = 200
     w = np.tile(np.arange(float(n)), (n, 1))
     a = np.arange(1, n + 1)
-    rows, cols, flows = greedy(w, a, a[::-1].copy())
+    rows, cols, flows = greedy(w, a, a[::-1].copy(), TUNING.greedy())
     assert len(rows) <= 2 * n - 1
     np.testing.assert_array_equal(np.bincount(rows, flows, n), a)
     np.testing.assert_array_equal(np.bincount(cols, flows, n), a[::-1])

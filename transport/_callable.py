@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from transport._cost import rounded_down, row_blocks
+from transport._solver.tuning import TUNING
 from transport.internal import (
     as_float64,
     as_points,
@@ -18,7 +19,6 @@ from transport.internal import (
     to_numpy,
 )
 
-BLOCK_ENTRIES = 1 << 18  # 2 MB: small enough for the cache, large enough to hide the call
 _SAMPLE = 16
 _SAME = 1e-9  # of the largest entry: BLAS may round by block, a cost normalised by block is caught
 
@@ -83,6 +83,7 @@ class FunctionCost:
             )
         self.function = function
         self.thread_safe = bool(thread_safe)
+        self.strip_entries = TUNING.strip_entries
         self._name = getattr(function, "__qualname__", None) or type(function).__name__
         self._check_blocks_agree()
 
@@ -130,7 +131,7 @@ class FunctionCost:
 
     def strips(self) -> list[tuple[int, int]]:
         """The ranges of rows in which the function is evaluated, always the same."""
-        return list(row_blocks(*self.shape, BLOCK_ENTRIES))
+        return list(row_blocks(*self.shape, self.strip_entries))
 
     def _strips(self, keep: np.ndarray | None = None) -> Iterator[tuple[int, int, np.ndarray]]:
         """(start, stop, costs), only the strips that hold a row of ``keep``."""

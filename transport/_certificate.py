@@ -24,14 +24,11 @@ from transport._completion import Parted, complete
 from transport._cost import Cost, Matrix
 from transport._fitting import fitted_potentials
 from transport._problem import Coupling, Problem
+from transport._solver.tuning import TUNING
 from transport.internal import MagnitudeError
 
 _EPS = 2.0**-52
-_SMALL = 1 << 18  # entries
-_LOOSE = 1e-11  # of the value: gaps worth other potentials, at a few hundred microseconds
-_FEW = 1 << 20  # entries
 _MINUTE = 2.0**-40  # of the smallest mass: residuals that can only be rounding
-_LOUD = 2.0**20  # times the mean potential: its rounding would move the others
 
 
 class Sums(NamedTuple):
@@ -85,7 +82,7 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
         if again.gap < sums.gap:
             (f, g), sums = quieter, again
     coupling = coupling._replace(f=f, g=g)
-    if sums.gap > _LOOSE * abs(sums.value) and math.prod(problem.shape) <= _FEW:
+    if sums.gap > TUNING.refit_gap * abs(sums.value) and math.prod(problem.shape) <= TUNING.refit_pairs:
         coupling, sums = refitted(problem, coupling, sums)
     if not sums.off <= MASS_ROUNDING:
         coupling = repair(problem, coupling)
@@ -262,7 +259,7 @@ def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarra
         f, g = np.zeros(len(problem.a)), np.zeros(len(problem.b))
         f[rows], g[cols] = feasible_potentials(core, coupling.f[rows])
     else:
-        if isinstance(cost, Matrix) and cost.values.size <= _SMALL:
+        if isinstance(cost, Matrix) and cost.values.size <= TUNING.proof_pairs:
             sound, g, sums = k.bounds_matrix(
                 cost.values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
             )
@@ -308,7 +305,7 @@ def _yielding(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndar
     """
     f, g = coupling.f, coupling.g
     size = np.abs(f)
-    loud = np.flatnonzero(size > _LOUD * float((problem.a / problem.a.sum()) @ size))
+    loud = np.flatnonzero(size > TUNING.refit_loud * float((problem.a / problem.a.sum()) @ size))
     if not (len(loud) and np.isfinite(f).all() and np.isfinite(g).all()):
         return None
     quiet = problem.a > 0

@@ -14,11 +14,8 @@ from fractions import Fraction
 import numpy as np
 
 from transport._problem import Coupling, Problem
+from transport._solver.tuning import TUNING
 from transport.internal import InfeasibleError
-
-_ENTRIES = 1 << 22  # costs that may be looked at again and again
-_NODES = 1 << 16
-_WORK = 1 << 28  # entries looked at, all paths together: a second
 
 Whole = tuple[Coupling, np.ndarray]
 
@@ -32,8 +29,12 @@ def complete(problem: Problem, coupling: Coupling) -> Whole | None:
 
     Raises InfeasibleError if some mass has no way to go, Parted if that is but the rounding of the masses.
     """
-    n, m = problem.shape
-    if n * m > _ENTRIES or n + m > _NODES or len(coupling.rows) > 4 * _NODES:
+    t, (n, m) = TUNING, problem.shape
+    if (
+        n * m > t.whole_plan_pairs
+        or n + m > t.whole_plan_nodes
+        or len(coupling.rows) > 4 * t.whole_plan_nodes
+    ):
         return None
     flows = _Flows.of(problem, coupling)
     flows.settle()
@@ -160,11 +161,11 @@ class _Paths:
                 self.into[j].add(i)
 
     def ship(self) -> bool:
-        """Whether all mass could be shipped within `_WORK`."""
+        """Whether all mass could be shipped within `whole_plan_looks`."""
         left = self.flows.left_a
         for i in range(len(left)):
             while left[i] > 0:
-                if self.work > _WORK:
+                if self.work > TUNING.whole_plan_looks:
                     return False
                 self._augment(i)
         return True

@@ -11,9 +11,7 @@ import numpy as np
 
 from transport._cost import row_blocks
 from transport._problem import Coupling, Problem
-
-_ENTRIES = 1 << 24  # costs that may be looked at for the heights of the trees
-_ROUNDS = 100
+from transport._solver.tuning import TUNING
 
 
 def fitted_potentials(problem: Problem, coupling: Coupling) -> Coupling:
@@ -28,7 +26,7 @@ def fitted_potentials(problem: Problem, coupling: Coupling) -> Coupling:
     f, g = balanced_potentials(rows, cols, cost, problem.a, problem.b)
     f[problem.a == 0], g[problem.b == 0] = 0.0, 0.0
     tree = _trees(rows, cols, n, m)
-    if len(np.unique(tree[: n + m])) > 1 and n * m <= _ENTRIES:
+    if len(np.unique(tree[: n + m])) > 1 and n * m <= TUNING.fit_pairs:
         h = _heights(problem, tree, f, g)
         h -= h[tree[problem.a.argmax()]]  # the heaviest stays where its digits are
         f, g = f - h[tree[:n]], g + h[tree[n:]]
@@ -81,7 +79,7 @@ def _heights(problem: Problem, tree: np.ndarray, f: np.ndarray, g: np.ndarray) -
                 apart[r, ends] = np.minimum(apart[r, ends], row)
     np.fill_diagonal(apart, 0.0)
     h = np.zeros(count)
-    for _ in range(min(count, _ROUNDS)):
+    for _ in range(min(count, TUNING.fit_rounds)):
         new = np.min(h[:, None] + apart, axis=0)
         if np.array_equal(new, h):
             break

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transport._solver.tuning import TUNING, Tuning
 from transport.internal import cached_property, run_chunks
 
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
 TOP = 3  # the tree is cut into 2^TOP subtrees for the threads
 SMALL = 4096  # points below which threads cost more than they bring
 SMALL_SEARCH = 1024  # searches, likewise
-SAMPLE = 64  # searches that show whether a tree is worth its while
-FUTILE = (0.15, 0.5)  # parts of the points a search may visit: with powers a visit costs six looks, else two
 
 
 def depth_for(n: int, leaf: int = LEAF) -> int:
@@ -62,9 +61,10 @@ class KdTree:
 
     points: np.ndarray
     order: np.ndarray
+    tuning: Tuning = TUNING
 
     @classmethod
-    def build(cls, points: np.ndarray) -> KdTree:
+    def build(cls, points: np.ndarray, tuning: Tuning = TUNING) -> KdTree:
         """Sort ``points``, shape (n, d), C-contiguous float64 (copied)."""
         from transport._kernels import kd_order
 
@@ -76,7 +76,7 @@ class KdTree:
         kd_order.split(p, order, n, 1, 0, top)
         if top < deepest:
             _run(kd_order.split, [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)])
-        return cls(p, order)
+        return cls(p, order, tuning)
 
     @cached_property
     def depth(self) -> int:
@@ -165,11 +165,13 @@ class Fitted:
         if limit is None:
             limit = np.full(len(x), np.inf)
         k = min(k, len(self.v))
-        if len(x) >= 4 * SAMPLE and len(self.v) >= 4 * SAMPLE:
-            sample = np.arange(SAMPLE) * len(x) // SAMPLE
+        t = self.tree.tuning
+        if min(len(x), len(self.v)) >= 4 * t.sample:
+            sample = np.arange(t.sample) * len(x) // t.sample
             tried = self._descend(x[sample], k, metric, power, limit[sample])
             plain = power == 1.0 or (metric == 0 and power == 2.0)
-            if tried.work > FUTILE[plain] * SAMPLE * len(self.v):
+            most = t.tree_futile if plain else t.tree_futile_powers
+            if tried.work > most * t.sample * len(self.v):
                 return look_at_all(self.tree.transposed, self.v, x, k, metric, power, limit)
         return self._descend(x, k, metric, power, limit)
 

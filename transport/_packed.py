@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from transport._solver.line_start import FEWEST, line_potential
+from transport._solver.line_start import line_potential
 from transport._solver.tuning import TUNING
 from transport.internal import as_float64, namespace, run_chunks, to_numpy
 
@@ -126,8 +126,9 @@ class Batch:
         n, m = shapes[:, 0], shapes[:, 1]
         at = np.stack([_offsets(n), _offsets(m), _offsets(n + m)], axis=1)
         k, arcs = last - first, int((n + m).sum())
-        start = np.zeros(int(m.sum()) if np.any(np.minimum(n, m) >= FEWEST) else 1), np.zeros(k, np.bool_)
-        for i in np.flatnonzero(np.minimum(n, m) >= FEWEST):
+        lined = np.flatnonzero(np.minimum(n, m) >= TUNING.line_atoms)
+        start = np.zeros(int(m.sum()) if len(lined) else 1), np.zeros(k, np.bool_)
+        for i in lined:
             cost, u, v = inputs[first + int(i)]
             u, v = (np.full(s, 1.0 / s) if w is None else w for w, s in ((u, n[i]), (v, m[i])))
             g = line_potential(cost, u, v)
@@ -170,7 +171,7 @@ class Batch:
         total = int(entries[-1]) if len(entries) else 0
         cuts = np.searchsorted(entries, np.arange(_CHUNK, total, _CHUNK), side="left") + 1
         edges = np.unique(np.concatenate([[0], cuts, [len(entries)]]))
-        with_kernel = self.shapes, self.costs, self.a, self.b, self.start, self.out
+        with_kernel = self.shapes, self.costs, self.a, self.b, self.start, TUNING.in_bulk(), self.out
 
         def task(first: int, last: int) -> None:
             solve_range(edges[first], edges[last], *with_kernel)

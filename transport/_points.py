@@ -11,13 +11,11 @@ import numpy as np
 from transport._callable import FunctionCost
 from transport._cost import rounded_down, row_blocks
 from transport._kdtree import KdTree, look_at_all
+from transport._solver.tuning import TUNING
 from transport._tiles import Tiles, index
 from transport.internal import as_points, check_positive, namespace, positions, row_labels, to_numpy
 from transport.internal._metrics import FROM_SCIPY, metric_name, powered, scipy_metric
 from transport.internal._metrics import METRICS as METRICS
-
-_SMALL = 1 << 16  # pairs below which a plain scan beats building a tree
-_SOME = 1 << 20  # likewise for a scan in vector registers, whose kernel has to be compiled first
 
 
 def _exp2(exponent: int, power: float) -> float:
@@ -191,10 +189,10 @@ class PointCloud:
             if not keep.any():
                 return np.full(m, np.inf)
             return self._with(self.x[keep], self.y).c_transform(f[keep])
-        if n * m <= _SMALL or self._factor != 1.0:
+        if n * m <= TUNING.scan_pairs or self._factor != 1.0:
             return rounded_down(self._scan(f))
         metric = METRICS.index(self.metric)
-        if n * m <= _SOME and self._tree_x is None:
+        if n * m <= TUNING.scan_pairs_vector and self._tree_x is None:
             limit = np.full(m, np.inf)
             seen = look_at_all(np.ascontiguousarray(self.x.T), f, self.y, 1, metric, self.power, limit)
             return rounded_down(seen.vals[:, 0])

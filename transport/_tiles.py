@@ -7,18 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from transport._kdtree import Found, KdTree, look_at_all
+from transport._solver.tuning import TUNING, Tuning
 from transport.internal import cached_property, run_chunks
 
-LOW_DIMENSION = 4  # up to here a tree always beats tiles
-SMALL_LOW_DIMENSION = 7  # the same for few points
-TRIAL = 512  # points that show whether a tree bites
-PAIRS_A_VISIT = 50  # pairs of a tile for the price of a visit in a tree, coarser levels included
 ROWS = 32  # of a strip at most
 STRIP_ENTRIES = 1 << 17  # of a product at a time: half a megabyte, in the second cache
 CHUNK_ENTRIES = 1 << 20  # a thread takes at a time
-SAMPLE = 1024  # points whose medians are taken
 ROOM = 50  # binary digits: squares and their sums stay far from overflow in single precision
-COARSE = 0.02  # evaluations per pair beyond which single precision sifts too little
 
 
 @dataclass(eq=False)
@@ -27,6 +22,7 @@ class Tiles:
 
     points: np.ndarray
     dtype: type[np.float32] | type[np.float64] = np.float32
+    tuning: Tuning = TUNING
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -36,7 +32,7 @@ class Tiles:
     @cached_property
     def centred(self) -> tuple[np.ndarray, np.ndarray, float]:
         """(centre, points - centre, their typical size): those of most points, however far the others are."""
-        centre, size = typical(self.points)
+        centre, size = typical(self.points, self.tuning.tile_sample)
         return centre, self.points - centre, size
 
     @cached_property
@@ -92,7 +88,7 @@ class FittedTiles:
                 work[c] = tiles.search(*part, *rest, *out)
 
         run_chunks(task, len(work), slice_size=1)
-        if work.sum() > COARSE * n * m:
+        if work.sum() > self.tree.tuning.tile_coarse * n * m:
             self.tree.dtype = np.float64
         return Found(*out, int(work.sum()))
 
@@ -122,9 +118,9 @@ class FittedTiles:
         return bounds, (factor, middle if power == 2.0 else -middle, unit)
 
 
-def typical(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """(centre, size): medians of a sample and of its distances (the largest coordinate) from there."""
-    sample = points[:: -(-len(points) // SAMPLE)]
+def typical(points: np.ndarray, most: int) -> tuple[np.ndarray, float]:
+    """(centre, size): medians of ``most`` points and of their distances (largest coordinate) from there."""
+    sample = points[:: -(-len(points) // most)]
     centre = np.median(sample, axis=0)
     return centre, float(np.median(np.abs(sample - centre).max(axis=1)))
 
@@ -137,20 +133,23 @@ def _in_fours(points: np.ndarray, dtype: type) -> np.ndarray:
     return out
 
 
-def index(points: np.ndarray, metric: int) -> KdTree | Tiles:
+def index(points: np.ndarray, metric: int, t: Tuning = TUNING) -> KdTree | Tiles:
     """A kd tree where its bounds bite, else tiles: decided by searching a few points for their neighbours."""
     n, d = points.shape
-    if d <= LOW_DIMENSION or (n < TRIAL and d <= SMALL_LOW_DIMENSION):
-        return KdTree.build(points)
-    if n < TRIAL or _visits(KdTree.build(points[:: n // TRIAL].copy()), metric) * PAIRS_A_VISIT >= n:
-        return Tiles(points)
-    tree = KdTree.build(points)
-    return tree if _visits(tree, metric) * PAIRS_A_VISIT < n else Tiles(points)
+    if d <= t.tree_dimensions or (n < t.tree_trial and d <= t.tree_dimensions_few):
+        return KdTree.build(points, t)
+    tiles = Tiles(points, tuning=t)
+    if n < t.tree_trial:
+        return tiles
+    if _visits(KdTree.build(points[:: n // t.tree_trial].copy(), t), metric) * t.tree_visit >= n:
+        return tiles
+    tree = KdTree.build(points, t)
+    return tree if _visits(tree, metric) * t.tree_visit < n else tiles
 
 
 def _visits(tree: KdTree, metric: int) -> float:
     """Evaluations a search for two neighbours takes."""
     n = len(tree.points)
-    sample = tree.points[:: max(1, n // 64)]
+    sample = tree.points[:: max(1, n // tree.tuning.sample)]
     found = tree.fit(np.zeros(n)).search(sample, 2, metric=metric, power=2.0 if metric == 0 else 1.0)
     return found.work / len(sample)

@@ -15,25 +15,26 @@ from transport._kernels.masses import balanced
 from transport._kernels.simplex_dense import OPTIMAL, UNFIT, solve
 from transport.internal import compiled
 
-TALL = 4  # as in `_solver.small`
-ANYWAY = 1 << 14
-PIVOTS = 24
 DONE = OPTIMAL
 
 
 @compiled
-def settle(c, a, b, g, warm):
-    """(code, pivots, rows, cols, mass, f, g, proof) for positive masses; any code but DONE: leave it."""
+def settle(c, a, b, g, warm, limits):
+    """(code, pivots, rows, cols, mass, f, g, proof) for positive masses; any code but DONE: leave it.
+
+    ``limits``: `_solver.tuning.BulkLimits`.
+    """
+    tall, least, pivots_a_node, dense = limits
     fit, b = balanced(a, b)
     if not fit:
         none = np.empty(0, np.int64)
         return UNFIT, 0, none, none, np.empty(0), a, b, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-    limit = max(ANYWAY, PIVOTS * (len(a) + len(b)))
-    if len(a) > TALL * len(b) and not warm:
+    limit = max(least, pivots_a_node * (len(a) + len(b)))
+    if len(a) > tall * len(b) and not warm:
         across = np.ascontiguousarray(c.T)
-        code, pivots, cols, rows, mass, g, f = solve(across, b, a, np.zeros(len(a)), limit, np.inf, False)
+        code, pivots, cols, rows, mass, g, f = solve(across, b, a, np.zeros(len(a)), limit, dense, False)
     else:
-        code, pivots, rows, cols, mass, f, g = solve(c, a, b, g, limit, np.inf, warm)
+        code, pivots, rows, cols, mass, f, g = solve(c, a, b, g, limit, dense, warm)
     sound, g, proof = prove(c, f, rows, cols, mass, a, b)
     if code == OPTIMAL and not sound:
         code = UNFIT
@@ -69,7 +70,7 @@ def _put(w, at, out):
 
 
 @compiled
-def solve_range(first, last, shapes, costs, a, b, start, out):
+def solve_range(first, last, shapes, costs, a, b, start, limits, out):
     """Problems first <= k < last.
 
     Parameters
@@ -80,6 +81,7 @@ def solve_range(first, last, shapes, costs, a, b, start, out):
         Packed rows of the cost matrix, masses of the sources and of the sinks.
     start : (values, warm)
         Potentials of the sinks to start from, packed as the g of ``out``, and whether there are any.
+    limits : `_solver.tuning.BulkLimits`
     out : (codes, pivots, sums, counts, f, g, rows, cols, mass, at)
         To be filled; ``at`` (k, 3) holds the offsets of f, of g and of the arcs.
     """
@@ -107,7 +109,7 @@ def solve_range(first, last, shapes, costs, a, b, start, out):
             u = u[here]
             v = v[there]
         g = start[0][g_at : g_at + m] if start[1][k] and whole else np.zeros(len(v))
-        code, turns, rows, cols, mass, f, g, proved = settle(c, u, v, g, start[1][k] and whole)
+        code, turns, rows, cols, mass, f, g, proved = settle(c, u, v, g, start[1][k] and whole, limits)
         codes[k] = code
         pivots[k] = turns
         counts[k] = len(rows)

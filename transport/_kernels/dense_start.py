@@ -7,10 +7,6 @@ import numpy as np
 from transport._kernels.vector import least_difference, place_of
 from transport.internal import compiled
 
-SHORT = 32  # columns a row, and
-FEW = 8  # rows, for which columns are served in turn
-LOOKS = 8  # at rows, per node
-
 
 @compiled
 def _send(i, j, left_a, left_b, rows, cols, flows, count):
@@ -44,17 +40,19 @@ def _column_by_column(w, left_a, left_b, rows, cols, flows):
 
 
 @compiled(inline="always")
-def cheapest_first(w, a, b, rows, cols, flows):
+def cheapest_first(w, a, b, rows, cols, flows, limits):
     """Ship along the cheapest open arc of the matrix until nothing is left; returns the number of arcs.
 
     Every row keeps its cheapest column and looks again when that one has closed; if that happens too often
     (all rows want the same columns), what is left goes row by row. Each arc exhausts a row or a column, so
     the support is a forest. Fewer arcs than it takes if +inf costs are in the way.
+    ``limits``: `greedy_short`, `greedy_few` and `greedy_looks` of `_solver.tuning`.
     """
+    short, few, looks_a_node = limits
     n, m = w.shape
     left_a = a.copy()
     left_b = b.copy()
-    if SHORT * n <= m and n <= FEW:
+    if short * n <= m and n <= few:
         return _column_by_column(w, left_a, left_b, rows, cols, flows)
     shut = np.zeros(m)
     zero = np.zeros(n)
@@ -64,7 +62,7 @@ def cheapest_first(w, a, b, rows, cols, flows):
         best[i] = least_difference(w[i], shut)
         at[i] = place_of(best[i], w[i], shut)
     count = 0
-    looks = LOOKS * (n + m)
+    looks = looks_a_node * (n + m)
     row = 0
     while True:
         if looks > 0:
@@ -93,11 +91,11 @@ def cheapest_first(w, a, b, rows, cols, flows):
 
 
 @compiled
-def greedy(w, a, b):
+def greedy(w, a, b, limits):
     """(rows, cols, flows) of `cheapest_first`."""
     size = len(a) + len(b)
     rows = np.empty(size, np.int64)
     cols = np.empty(size, np.int64)
     flows = np.empty(size, np.int64)
-    count = cheapest_first(w, a, b, rows, cols, flows)
+    count = cheapest_first(w, a, b, rows, cols, flows, limits)
     return rows[:count], cols[:count], flows[:count]

@@ -33,7 +33,7 @@ def _are_one_point(x, y):
 
 
 @compiled
-def points_range(first, last, pairs, x, y, metric, power, codes, sums):
+def points_range(first, last, pairs, x, y, metric, power, limits, codes, sums):
     """Pairs first <= k < last of clouds with positive masses: codes and sums as `bulk.settle`.
 
     x, y: (points, across, masses, offsets), the points as (total, d) and, cloud by cloud, as (d, size).
@@ -51,14 +51,16 @@ def points_range(first, last, pairs, x, y, metric, power, codes, sums):
         codes[k] = UNFIT
         if scan_rows(c, 0, n)[0] < SMALLEST and not _are_one_point(left, right):
             continue
-        code, _, _, _, _, _, _, proved = settle(c, x[2][i : i + n], y[2][j : j + m], np.zeros(m), False)
+        code, _, _, _, _, _, _, proved = settle(
+            c, x[2][i : i + n], y[2][j : j + m], np.zeros(m), False, limits
+        )
         codes[k] = code
         for q in range(8):
             sums[k, q] = proved[q]
 
 
 @compiled
-def matrix_range(first, last, pairs, x, y, cost, power, codes, sums):
+def matrix_range(first, last, pairs, x, y, cost, power, limits, codes, sums):
     """The same for masses on the rows and the columns of one matrix of distances.
 
     x, y: (support, masses, offsets), the support as indices of rows and of columns.
@@ -72,7 +74,9 @@ def matrix_range(first, last, pairs, x, y, cost, power, codes, sums):
         for r in range(n):
             for s in range(m):
                 c[r, s] = raised(cost[x[0][i + r], y[0][j + s]], power)
-        code, _, _, _, _, _, _, proved = settle(c, x[1][i : i + n], y[1][j : j + m], np.zeros(m), False)
+        code, _, _, _, _, _, _, proved = settle(
+            c, x[1][i : i + n], y[1][j : j + m], np.zeros(m), False, limits
+        )
         codes[k] = code
         for q in range(8):
             sums[k, q] = proved[q]

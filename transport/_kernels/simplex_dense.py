@@ -18,10 +18,7 @@ from transport._kernels.vector import least_difference, place_of
 from transport.internal import compiled
 
 BLOCK = 48  # entries looked at before a pivot, in whole rows
-PASSES = 8
-EFFORT = 1 << 24  # nodes moved in a call, about 30 ms: uniform masses make for many pivots that move few
 ALIKE = 2.0**-40  # differences that may be rounding
-LOUD = 2.0**11  # as in `_solver.columns`
 
 # how it ended: proved; out of pivots; for the general path; proved, but potentials drown the costs; near
 OPTIMAL, LIMIT, UNFIT, COARSE, THIN = range(5)
@@ -138,9 +135,11 @@ def refresh(tree):
 
 
 @compiled(inline="always")
-def _run(w, tree, cursor, limit, enough):
+def _run(w, tree, cursor, limit, enough, most, passes):
     """Pivot on the best arc of the next rows until none is left; the code it ended with.
 
+    LIMIT: ``limit`` pivots are made, or ``most`` nodes moved: uniform masses make for many pivots that move
+    few. UNFIT: ``passes`` passes over fresh potentials found more to do, which is rounding.
     THIN: a turn of all rows made fewer than ``enough`` pivots. ``cursor`` as in `simplex_tree`: LIMIT can be
     gone on from. Nodes are slots.
     """
@@ -148,8 +147,8 @@ def _run(w, tree, cursor, limit, enough):
     n, m = w.shape
     row = cursor[ROW]
     start = cursor[PIVOTS]
-    effort = cursor[MOVED] + EFFORT
-    passes = 0
+    effort = cursor[MOVED] + most
+    passed = 0
     fresh = start == 0
     turn = 0
     before = start
@@ -178,8 +177,8 @@ def _run(w, tree, cursor, limit, enough):
         if tail < 0:
             if fresh:
                 return OPTIMAL
-            passes += 1
-            if passes > PASSES:
+            passed += 1
+            if passed > passes:
                 return UNFIT
             refresh(tree)
             fresh = True
@@ -194,21 +193,21 @@ def _run(w, tree, cursor, limit, enough):
 
 
 @compiled
-def run(w, tree, cursor, limit, enough):
+def run(w, tree, cursor, limit, enough, most, passes):
     """`_run`, for those who have a tree."""
-    return _run(w, tree, cursor, limit, enough)
+    return _run(w, tree, cursor, limit, enough, most, passes)
 
 
 @compiled(inline="always")
 def ordinary(c):
     """Costs are numbers or +inf, and sums of them neither overflow nor underflow."""
     largest, _, bad = scan_rows(c, 0, len(c))
-    return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest < 2.0**401)  # as in `_matrix_oracle`
+    return bad < 0 and (largest == 0.0 or 2.0**-400 <= largest < 2.0**401)  # as in `_solver.reductions`
 
 
 @compiled(inline="always")
-def fits(w, rows, cols, flows, a, proportion):
-    """Everything is shipped, and no cost used is out of proportion to the lower quarter of them."""
+def fits(w, rows, cols, flows, a, giant):
+    """Everything is shipped, and no cost used is ``giant`` times the lower quarter of them."""
     left = np.int64(0)
     for v in a:
         left += v
@@ -222,7 +221,7 @@ def fits(w, rows, cols, flows, a, proportion):
         cost = w[rows[k], cols[k]]
         if cost > 0:
             usual += 1
-            dwarfed += proportion * cost < largest
+            dwarfed += giant * cost < largest
     return left == 0 and 4 * dwarfed <= usual
 
 
@@ -252,21 +251,22 @@ def loudness(f, g, a, b):
 
 
 @compiled(inline="always")
-def loud(c, rows, cols, mass, spread):
-    """Whether the potentials are so much larger than the costs of the plan that these lose digits."""
+def drowned(c, rows, cols, mass, spread, loud):
+    """Whether the potentials are more than ``loud`` times the costs of the plan, which lose digits."""
     size = 0.0
     for k in range(len(rows)):
         size += mass[k] * abs(c[rows[k], cols[k]])
-    return spread > LOUD * size
+    return spread > loud * size
 
 
 @compiled
-def solve(c, a, b, g, limit, proportion, warm):
+def solve(c, a, b, g, limit, limits, warm):
     """(code, pivots, rows, cols, mass, f, g): optimal transport of positive masses a, b for the matrix c.
 
-    ``g``: potentials to start from. UNFIT if the greedy flow needs costs ``proportion`` times as large as the
-    lower quarter of them, or if a ``warm`` g ties most of its arcs: who has that has a basis too. After
-    LIMIT the plan ships everything, as far as it got; after UNFIT it may be empty.
+    ``g``: potentials to start from. ``limit``: of pivots. ``limits``: `_solver.tuning.DenseLimits`. UNFIT if
+    the greedy flow needs costs ``giant`` times as large as the lower quarter of them, or if a ``warm`` g ties
+    most of its arcs: who has that has a basis too. After LIMIT the plan ships everything, as far as it got;
+    after UNFIT it may be empty.
     """
     n = len(a)
     nodes = n + len(b)
@@ -274,7 +274,7 @@ def solve(c, a, b, g, limit, proportion, warm):
     cols = np.empty(nodes, np.int64)
     mass = np.empty(nodes)
     units_a, units_b = integer_masses(a, b)
-    code, pivots, parent, _, f, g, spread = ship(c, units_a, units_b, g, limit, proportion, warm)
+    code, pivots, parent, _, f, g, spread = ship(c, units_a, units_b, g, limit, limits, warm)
     if len(parent) == 0:
         return code, pivots, rows[:0], cols[:0], mass[:0], f, g
     flow = peel(n, parent, a, b)
@@ -287,17 +287,18 @@ def solve(c, a, b, g, limit, proportion, warm):
             mass[count] = flow[v]
             count += 1
     unit = np.sum(a) / np.float64(np.sum(units_a))
-    if code == OPTIMAL and loud(c, rows[:count], cols[:count], mass[:count], unit * spread):
+    if code == OPTIMAL and drowned(c, rows[:count], cols[:count], mass[:count], unit * spread, limits[1]):
         code = COARSE
     return code, pivots, rows[:count], cols[:count], mass[:count], f, g
 
 
 @compiled
-def ship(c, a, b, g, limit, proportion, warm):
+def ship(c, a, b, g, limit, limits, warm):
     """(code, pivots, parent, flow, f, g, spread): the same for integer masses; no tree after some UNFIT.
 
     ``spread``: the most that mass times |potential| summed up to; more than the costs, and these lose digits.
     """
+    giant, _, effort, passes, greedy_limits = limits
     n, m = c.shape
     nodes = n + m
     f = np.zeros(n)
@@ -312,8 +313,8 @@ def ship(c, a, b, g, limit, proportion, warm):
     rows = np.empty(nodes, np.int64)
     cols = np.empty(nodes, np.int64)
     flows = np.empty(nodes, np.int64)
-    count = cheapest_first(w, a, b, rows, cols, flows)
-    if not fits(w, rows[:count], cols[:count], flows[:count], a, proportion):
+    count = cheapest_first(w, a, b, rows, cols, flows, greedy_limits)
+    if not fits(w, rows[:count], cols[:count], flows[:count], a, giant):
         return UNFIT, 0, none, none, f, g, spread
     if warm and ties(w, rows[:count], cols[:count], f, g):
         return UNFIT, 0, none, none, f, g, spread
@@ -329,7 +330,7 @@ def ship(c, a, b, g, limit, proportion, warm):
     )
     hang(w, rows[:count], cols[:count], flows[:count], tree)
     cursor = np.zeros(5, np.int64)
-    code = _run(w, tree, cursor, limit, 0)
+    code = _run(w, tree, cursor, limit, 0, effort, passes)
     pi = tree[7]
     for i in range(n):
         f[i] -= pi[i]

@@ -71,6 +71,7 @@ class Work:
 
         codes, sums = np.full(len(pairs), -1), np.zeros((len(pairs), 8))
         sums[:, 7] = 1.0
+        limits = TUNING.in_bulk()
         matrix = self.ground.matrix
         error = 0.0
         if matrix is None:
@@ -82,13 +83,13 @@ class Work:
             y = right.atoms, right.across, right.masses, right.offsets
 
             def run(i: int, j: int) -> None:
-                k.points_range(i, j, pairs, x, y, self.ground.metric, self.p, codes, sums)
+                k.points_range(i, j, pairs, x, y, self.ground.metric, self.p, limits, codes, sums)
         else:
             error = 4 * self.p * _EPS if self.p != 1.0 else 0.0
             u, v = (left.atoms, left.masses, left.offsets), (right.atoms, right.masses, right.offsets)
 
             def run(i: int, j: int) -> None:
-                k.matrix_range(i, j, pairs, u, v, matrix, self.p, codes, sums)
+                k.matrix_range(i, j, pairs, u, v, matrix, self.p, limits, codes, sums)
 
         in_chunks(run, left.sizes[pairs[:, 0]] * right.sizes[pairs[:, 1]])
         value, lower, upper, sound = intervals(sums, tol=1e-9, relative_error=error)

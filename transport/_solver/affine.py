@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._solver.tuning import TUNING, Tuning
 from transport._tiles import typical
 
-MOST_DIMENSIONS = 100  # n d^2 multiplications
 FLAT = 1e-6  # of the largest variance: less has no direction
-FAR = 64.0  # times the median distance
-MOST = 0.99  # of the points are near; if they are fewer, moments mean nothing
 DIGITS = 20  # bits kept, so that the last ones, which LAPACK may round as it likes, change nothing
 
 
-def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """f on ``x`` of the affine map that is optimal between Gaussians; zero beyond `MOST_DIMENSIONS`.
+def affine_potential(
+    x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, tuning: Tuning = TUNING
+) -> np.ndarray:
+    """f on ``x`` of the affine map that is optimal between Gaussians; zero beyond `affine_dimensions`.
 
     With means mu, nu and covariances S, R of (x, a) and (y, b), the map is nu + A (x - mu),
     A = S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2 (Dowson & Landau 1982), the gradient of a convex phi, and
@@ -32,10 +32,10 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     -------
     ndarray, shape (n,)
     """
-    if x.shape[1] > MOST_DIMENSIONS:
+    if x.shape[1] > tuning.affine_dimensions:
         return np.zeros(len(x))
-    (mu, near_x), (nu, near_y) = _near(x), _near(y)
-    if min(near_x.mean(), near_y.mean()) < MOST:
+    (mu, near_x), (nu, near_y) = _near(x, tuning), _near(y, tuning)
+    if min(near_x.mean(), near_y.mean()) < tuning.affine_near:
         return -2.0 * np.einsum("ij,j->i", x, nu - mu)
     (mu, s), (nu, r) = _moments(x, np.where(near_x, a, 0.0)), _moments(y, np.where(near_y, b, 0.0))
     values, vectors = np.linalg.eigh(s)
@@ -49,10 +49,10 @@ def affine_potential(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray)
     return np.einsum("ij,ij->i", x, x - 2.0 * nu) - np.einsum("ij,ij->i", moved, _times(moved, stretch))
 
 
-def _near(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _near(x: np.ndarray, tuning: Tuning) -> tuple[np.ndarray, np.ndarray]:
     """The middle, and which points are not so far out that they alone would make the moments."""
-    centre, size = typical(x)
-    return centre, np.abs(x - centre).max(axis=1) <= FAR * size
+    centre, size = typical(x, tuning.tile_sample)
+    return centre, np.abs(x - centre).max(axis=1) <= tuning.affine_far * size
 
 
 def _moments(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

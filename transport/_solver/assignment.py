@@ -17,11 +17,6 @@ from transport._solver.columns import Priced
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.trees import Pool, Work
 
-FIRST, COARSE, FINE = 1.0, 2.0**-4, 2.0**-6  # bids shrink from, to; in typical reduced costs of the pool
-SHRINK = 4.0
-CAP = 8.0  # typical reduced costs that a source pays before its arcs are priced again
-SLICE = 200_000  # bids or sinks: about 20 ms
-
 
 class Points(Protocol):
     """What an assignment asks of its oracle, beyond `pricing.Oracle`."""
@@ -72,7 +67,8 @@ class Matching:
         if unit is None:
             unit = float(np.median(self.pool.cost[:: max(1, len(self.pool.cost) // 10**5)]))
         self.unit = unit
-        self.step, self.cap = FIRST * self.unit, CAP * self.unit
+        t = work.tuning
+        self.step, self.cap = t.auction_first * self.unit, t.auction_cap * self.unit
         self.arc, self.owner = np.full(n, -1, np.int64), np.full(n, -1, np.int32)
 
     def reduced(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
@@ -119,7 +115,7 @@ class Matching:
         most = self.work.pivots + self.work.tuning.auction_bids * self.n
         queue, parked = np.empty(self.n, np.int64), np.empty(self.n, np.int64)
         while self.step > finest * self.unit:
-            self.step /= SHRINK
+            self.step /= self.work.tuning.auction_shrink
             pool = (self.pool.indptr, self.pool.col, self.pool.cost)
             count = k.release(*pool, self.v, self.arc, self.owner, self.step, queue)
             yield
@@ -140,7 +136,7 @@ class Matching:
         work, waiting = self.work, 0
         pool, match = (self.pool.indptr, self.pool.col, self.pool.cost), (self.arc, self.owner)
         while count:
-            limit = min(SLICE, work.budget)
+            limit = min(work.tuning.auction_slice, work.budget)
             count, waiting, bids = k.auction(
                 pool, self.v, match, self.step, self.cap, queue, count, parked, waiting, limit
             )
@@ -171,7 +167,7 @@ class Matching:
                 lent,
                 order,
                 at,
-                min(SLICE, work.budget),
+                min(work.tuning.auction_slice, work.budget),
                 labels,
                 heaps,
                 cursor,
@@ -214,10 +210,10 @@ def assign(matching: Matching) -> Slices[bool]:
     """Optimal over all arcs of the oracle; False if the auction is not made for this problem."""
     work = matching.work
     work.stage = "bidding"
-    if not (yield from matching.auction(COARSE)):
+    if not (yield from matching.auction(work.tuning.auction_coarse)):
         return False
     yield from matching.price()  # while prices still move easily: a late arc costs a long search
-    if not (yield from matching.auction(FINE)):
+    if not (yield from matching.auction(work.tuning.auction_fine)):
         return False
     for _ in range(work.tuning.auction_rounds):
         work.stage = "augmenting"

@@ -15,7 +15,6 @@ from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.tuning import TUNING, Tuning
 from transport.internal import run_chunks, thread_count
 
-STRIP_ENTRIES = 1 << 18
 _SLICE_SECONDS = 0.03
 
 _Scan = Callable[[int, int, np.ndarray], object]
@@ -40,7 +39,7 @@ class BlockOracle:
         self.exponent = 0  # costs are in units of 2^exponent
         self.has_forbidden, self.forbids_by_size, self.magnitude = False, True, 0.0
         n = cost.shape[0]
-        self._strips = cost.strips() if isinstance(cost, FunctionCost) else _wide_strips(cost)
+        self._strips = cost.strips() if isinstance(cost, FunctionCost) else _wide_strips(cost, tuning)
         self._whole = (len(sources), len(sinks)) == (n, cost.shape[1])
         self._keys, self._known = np.empty(0, np.int64), np.empty(0)
         self._g = np.zeros(len(sinks))
@@ -113,7 +112,7 @@ class BlockOracle:
         miss = np.flatnonzero(~hit)
         if len(miss):
             some = np.unique(rows[miss])
-            for s, e in row_blocks(len(some), len(self.sinks), STRIP_ENTRIES):
+            for s, e in row_blocks(len(some), len(self.sinks), self.tuning.strip_entries):
                 part = miss[(rows[miss] >= some[s]) & (rows[miss] <= some[e - 1])]
                 block = self._between(some[s:e], np.arange(len(self.sinks)))
                 out[part] = block[np.searchsorted(some[s:e], rows[part]), cols[part]]
@@ -207,5 +206,5 @@ class BlockOracle:
         return rows, cols[rows, which]
 
 
-def _wide_strips(cost: Cost) -> list[tuple[int, int]]:
-    return list(row_blocks(*cost.shape, STRIP_ENTRIES))
+def _wide_strips(cost: Cost, tuning: Tuning) -> list[tuple[int, int]]:
+    return list(row_blocks(*cost.shape, tuning.strip_entries))

@@ -76,18 +76,18 @@ class Simplex:
 
     def _in_proportion(self, pool: Pool) -> Pool:
         """With costs, without forbidden arcs; and giants set `limit` below the first gap of 2^20."""
-        rows, col = pool.rows, pool.col
+        t, rows, col = self.work.tuning, pool.rows, pool.col
         cost = self.reduced(rows, col)
         keep = np.isfinite(cost)
         if self.oracle.forbids_by_size:
             scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
             size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
-            dwarfed = np.count_nonzero(size < self.oracle.magnitude / self.work.tuning.giant)
+            dwarfed = np.count_nonzero(size < self.oracle.magnitude / t.giant)
             if 4 * dwarfed > len(size):  # the lower quarter of them
                 size = np.sort(size)[len(size) // 4 :]
-                gap = np.flatnonzero(size[1:] > 2.0**20 * size[:-1])
+                gap = np.flatnonzero(size[1:] > t.giant_gap * size[:-1])
                 largest = size[gap[0]] if len(gap) else size[-1]
-                self.limit = float(largest * 2.0**10)
+                self.limit = float(largest * t.giant_room)
                 keep &= cost <= self.limit
         indptr = pool.indptr
         if not keep.all():
@@ -108,7 +108,8 @@ class Simplex:
         if self.start.relative is not None:
             from transport._kernels import dense_start
 
-            rows, cols, flows = dense_start.greedy(self.start.relative, self.a, self.b)
+            limits = self.work.tuning.greedy()
+            rows, cols, flows = dense_start.greedy(self.start.relative, self.a, self.b, limits)
             if flows.sum() == self.a.sum():
                 self._plant(rows, cols, flows, self.start.relative[rows, cols])
                 return
@@ -358,7 +359,7 @@ def polish(core: Simplex) -> Slices[None]:
         better = core.balanced(*core.basis())
         if min(now, spread(*better)) > t.very_loud * cost:
             better = core.balanced(rows, cols)
-        if spread(*better) > 0.5 * now:
+        if spread(*better) > t.polished * now:
             break
         core.work.stage = "polishing"
         core.note("polish", f"potentials are > loud = {t.loud:g} times the costs of the plan")

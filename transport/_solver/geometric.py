@@ -18,7 +18,7 @@ from transport._kdtree import Fitted, Found, KdTree
 from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.affine import affine_potential
-from transport._solver.assignment import COARSE, Matching
+from transport._solver.assignment import Matching
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
@@ -31,7 +31,6 @@ from transport._tiles import FittedTiles, Tiles, index
 from transport.internal import METRICS, run_chunks
 
 SLICE_ROWS = 8192  # rows a thread takes at a time
-SAMPLE = 64  # rows that show what is nearly as cheap as an earlier solution's arcs
 _EPS = 2.0**-52
 
 Basis: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -196,7 +195,7 @@ class GeometricOracle:
                 continue
             oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
             matching = Matching(oracle, Start(*(yield from oracle._shortlist(f, tree))), self.work)
-            good = yield from matching.auction(COARSE)
+            good = yield from matching.auction(t.auction_coarse)
             f, tree = matching.potentials()[0], x.tree
         if not good:
             return None
@@ -228,8 +227,8 @@ class GeometricOracle:
     def _guess(self) -> Slices[tuple[np.ndarray, KdTree | Tiles]]:
         """Potentials without levels, and the points they belong to: an affine map, or a few clusters'."""
         if (self.norm.metric, self.norm.power) == (0, 2.0):
-            x, y = self.x, self.y
-            return affine_potential(x.tree.points, y.tree.points, x.mass, y.mass), x.tree
+            x, y, t = self.x, self.y, self.work.tuning
+            return affine_potential(x.tree.points, y.tree.points, x.mass, y.mass, t), x.tree
         t = self.work.tuning
         depths = (min(t.coarsest, max(2, n // 4)).bit_length() - 1 for n in self.shape)
         x, y = (side.sorted().coarser(depth, t) for side, depth in zip((self.x, self.y), depths))
@@ -305,7 +304,8 @@ class GeometricOracle:
         f = np.full(len(x), np.inf)
         lower_at(f, arcs[0], self.costs(*arcs) - g[arcs[1]])
         fitted = self.y.tree.fit(g)
-        few = np.arange(min(len(x), SAMPLE)) * len(x) // min(len(x), SAMPLE)
+        sample = min(len(x), self.work.tuning.sample)
+        few = np.arange(sample) * len(x) // sample
         reach = self.norm.search(fitted, x[few], short).vals[:, -1] - f[few]
         yield
         found = self.norm.search(fitted, x, short, f + max(0.0, float(np.median(reach))))
@@ -350,7 +350,7 @@ def lay_out(
         if len(keep) == len(points) and shift == 0:
             trees.append(getattr(cloud, tree))  # shared with the certificate
         else:
-            trees.append(index(np.ldexp(points[keep], -shift), METRICS.index(cloud.metric)))
+            trees.append(index(np.ldexp(points[keep], -shift), METRICS.index(cloud.metric), work.tuning))
     norm = Norm(METRICS.index(cloud.metric), cloud.power, work.tuning.block_pairs)
     x, y = (Side(tree, mass[tree.order]) for tree, mass in zip(trees, (a, b)))
     oracle = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)

@@ -21,12 +21,6 @@ from transport._solver.pricing import Slices
 from transport._solver.rough import rounded
 from transport._solver.trees import Draft, Work
 
-STEP = 4  # sources of one level for one of the level before
-COARSEST = 4  # sources a hub of the first level
-ROWS = 20  # rows' worth of columns looked at before a pivot: 20 k entries
-EFFORT = 1 << 24  # entries looked at in a slice, about 20 ms
-MOST = 256  # pivots a node and level, five times what any took: beyond, they chase rounding
-
 Shipped = tuple[bool, np.ndarray, np.ndarray, np.ndarray]
 """(optimal, parent, f, g): the basis as a forest for `simplex_pool.peel`, and the potentials."""
 
@@ -64,10 +58,10 @@ def _solved(
     from transport._kernels import simplex_hubs as k
 
     a, b = masses
-    n, hubs = c.shape
+    t, (n, hubs) = work.tuning, c.shape
     sizes = [n]
-    while start is None and sizes[-1] // STEP >= COARSEST * hubs:
-        sizes.append(sizes[-1] // STEP)
+    while start is None and sizes[-1] // t.hubs_growth >= t.hubs_coarsest * hubs:
+        sizes.append(sizes[-1] // t.hubs_growth)
     v = np.zeros(hubs) if start is None else start.copy()
     for size in reversed(sizes):
         part, left, right = c, a, b
@@ -82,10 +76,10 @@ def _solved(
         cursor = np.zeros(3, np.int64)
         while True:
             before = int(cursor[k.PIVOTS])
-            code = k.run(part, v, tree, cursor, ROWS * hubs, max(0, work.budget), EFFORT)
+            code = k.run(part, v, tree, cursor, t.hubs_look * hubs, max(0, work.budget), t.hubs_effort)
             work.spend(int(cursor[k.PIVOTS]) - before)
             optimal = code == k.OPTIMAL
-            if optimal or cursor[k.PIVOTS] > MOST * (size + hubs):
+            if optimal or cursor[k.PIVOTS] > t.hubs_pivots * (size + hubs):
                 break
             yield
     work.rounds += 1

@@ -15,7 +15,6 @@ from transport.internal import run_chunks
 Window: TypeAlias = tuple[int, int, int]
 """Slots first:last and what they hang from: the first of them, or the root."""
 
-TOGETHER = 1 << 17  # nodes in one batch of pieces: what happens between two looks at the clock
 RUNS = 4  # times as many runs as at first, and the tour is listed anew
 
 
@@ -107,7 +106,7 @@ class LazyTree(Planted):
         waiting = [t for t, (s, e, _) in enumerate(windows) if before[e] > before[s]]
         while waiting and work.budget >= len(waiting):
             batch, nodes = [], 0
-            while waiting and nodes < TOGETHER:
+            while waiting and nodes < work.tuning.piece_batch:
                 batch.append(waiting.pop(0))
                 nodes += windows[batch[-1]][1] - windows[batch[-1]][0]
             budget, done = work.budget // len(batch), int(out[:, PIVOTS].sum())

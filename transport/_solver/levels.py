@@ -15,9 +15,6 @@ import numpy as np
 
 from transport._solver.tuning import TUNING, Tuning
 
-LANDMARKS = 8
-CLUSTER = 4
-
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
@@ -36,11 +33,11 @@ class Clusters:
 def cluster(costs: np.ndarray, tuning: Tuning = TUNING) -> Clusters:
     """Cluster the rows of ``costs`` by fours, in O(n log n) and 2 x 8 columns."""
     n, m = costs.shape
-    columns = np.linspace(0, m - 1, 2 * LANDMARKS).astype(np.int64)
+    columns = np.linspace(0, m - 1, 2 * tuning.cluster_columns).astype(np.int64)
     profile = costs[:, columns[::2]]
     order = np.arange(n)
     count = 1
-    while n > 1.5 * CLUSTER * count:
+    while n > 1.5 * tuning.cluster_size * count:
         starts = np.arange(count + 1) * n // count
         sorted_ = profile[order]
         extent = np.maximum.reduceat(sorted_, starts[:-1]) - np.minimum.reduceat(sorted_, starts[:-1])

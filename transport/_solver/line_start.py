@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-FEWEST = 128  # rows and columns; below, the simplex is done before this has looked
-GLANCES = 16  # pairs of rows that show whether the costs may be those of a line ...
-COLUMNS = 8  # ... by these many columns
+from transport._solver.tuning import TUNING, Tuning
+
 ALIKE = 2.0**-40  # differences that may be rounding
 
 
-def line_potential(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+def line_potential(c: np.ndarray, a: np.ndarray, b: np.ndarray, tuning: Tuning = TUNING) -> np.ndarray | None:
     """The sinks' potentials if c looks like costs on a line: Monge, but for the order. Else None.
 
     If c_ik + c_jl <= c_il + c_jk for i < j, k < l, the north-west rule is optimal and its staircase gives the
@@ -18,9 +17,9 @@ def line_potential(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray | 
     line: with equal masses nearly all pivots would be without flow.
     """
     n, m = c.shape
-    if min(n, m) < FEWEST:
+    if min(n, m) < tuning.line_atoms:
         return None
-    if not _glance(c):
+    if not _glance(c, tuning.line_glances, tuning.line_columns):
         return None
     left, right = c[:, 0], c[:, m - 1]
     with np.errstate(invalid="ignore"):
@@ -35,22 +34,22 @@ def line_potential(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray | 
     return g
 
 
-def _glance(c: np.ndarray) -> bool:
+def _glance(c: np.ndarray, glances: int, columns: int) -> bool:
     """Whether some pairs of rows are in the same order, or the opposite one, by all of some pairs of columns.
 
     In the plane the columns are directions: all but one pair of them tell it from a line.
     """
     n, m = c.shape
-    i = np.arange(GLANCES) * n // GLANCES
+    i = np.arange(glances) * n // glances
     few = c[
-        np.concatenate([i, (i + n // 2 + np.arange(GLANCES)) % n])[:, None],
-        np.arange(COLUMNS) * (m - 1) // (COLUMNS - 1),
+        np.concatenate([i, (i + n // 2 + np.arange(glances)) % n])[:, None],
+        np.arange(columns) * (m - 1) // (columns - 1),
     ]
     largest = np.abs(few).max(axis=1)
     if not largest.max() < np.inf:
         return False
-    step = few[:GLANCES] - few[GLANCES:]
-    rounding = ALIKE * np.maximum(largest[:GLANCES], largest[GLANCES:])[:, None]  # each pair its own
+    step = few[:glances] - few[glances:]
+    rounding = ALIKE * np.maximum(largest[:glances], largest[glances:])[:, None]  # each pair its own
     by = step[:, 1:] - step[:, :1]
     sense = np.sign(by) * (np.abs(by) > rounding)
     order = sense * sense[:, -1:]

@@ -13,8 +13,6 @@ from transport._solver.rough import rough_start
 from transport._solver.scan import scan
 from transport._solver.trees import Work
 
-SAMPLE = 64  # rows
-
 
 class MatrixOracle:
     """Prices every entry of a C-contiguous float64 matrix; +inf is a forbidden arc.
@@ -129,7 +127,8 @@ class MatrixOracle:
             return np.inf
         n, m = self.shape
         per_row = self.work.tuning.matrix_per_row
-        few = np.arange(min(n, SAMPLE)) * n // min(n, SAMPLE)
+        sample = min(n, self.work.tuning.sample)
+        few = np.arange(sample) * n // sample
         cols, near = np.zeros((len(few), min(per_row, m)), np.int64), np.empty((len(few), min(per_row, m)))
         nearest_in_rows(self.values[few], g, 0, len(few), cols, near)
         return max(0.0, float(np.median(near[:, -1] - f[few])))

@@ -58,7 +58,6 @@ from transport._tree_metric import TreeMetric
 
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
-SAMPLE = 64  # points of either side
 NODE_BYTES = 1000  # measured: 400 MB at 2 x 10^5 nodes with the imports, 1.5 GB at 2 x 10^6
 BLOCK_NODE_BYTES = 4000  # three vectors of 32 for each node and side, and the costs remembered
 
@@ -315,8 +314,8 @@ def _few(problem: Problem, t: Tuning) -> int:
 def _is_uneven(cloud: PointCloud, t: Tuning, *, clusters: bool) -> bool:
     """Whether some points are far from all others or (``clusters``) many so near that tiles cannot tell."""
     n, m = cloud.shape
-    rows, cols = np.arange(SAMPLE) * n // SAMPLE, np.arange(SAMPLE) * m // SAMPLE
-    few, typical = np.quantile(cloud.restrict(rows, cols).block(0, SAMPLE), (0.05, 0.5))
+    rows, cols = np.arange(t.sample) * n // t.sample, np.arange(t.sample) * m // t.sample
+    few, typical = np.quantile(cloud.restrict(rows, cols).block(0, t.sample), (0.05, 0.5))
     far = t.uneven**cloud.power
     return bool(cloud.magnitude > far * typical or (clusters and typical > far * few))
 

@@ -24,24 +24,24 @@ def solve_at_once(
 ) -> Shipped:
     """(code, pivots, rows, cols, mass, f, g); see `transport._kernels.simplex_dense.solve`.
 
-    Not ``giants``: leave it if the plan to start from needs costs out of all proportion; a pool does without.
+    Not ``giants``: leave it if the plan to start from needs giant costs; a pool does without.
     """
     from transport._kernels import simplex_dense as k
 
     shipped: Shipped
     warm = g is not None
     if g is None:
-        g = line_potential(c, a, b)
+        g = line_potential(c, a, b, tuning)
     limit = max(tuning.at_once_least, tuning.at_once_pivots * (len(a) + len(b)))
     limit = limit if budget is None else min(limit, budget)
-    proportion = np.inf if giants or is_small(c.shape, tuning) else tuning.giant
+    limits = tuning.dense(np.inf if giants or is_small(c.shape, tuning) else tuning.giant)
     if g is None and len(a) > tuning.tall * len(b):
         start = np.zeros(len(a))
         code, pivots, cols, rows, mass, g, f = k.solve(
-            np.ascontiguousarray(c.T), b, a, start, limit, proportion, False
+            np.ascontiguousarray(c.T), b, a, start, limit, limits, False
         )
         return code, pivots, rows, cols, mass, f, g
-    shipped = k.solve(c, a, b, np.zeros(len(b)) if g is None else g, limit, proportion, warm)
+    shipped = k.solve(c, a, b, np.zeros(len(b)) if g is None else g, limit, limits, warm)
     return shipped
 
 
@@ -52,7 +52,9 @@ def ship_at_once(
     from transport._kernels import simplex_dense as k
 
     limit = min(limit, tuning.at_once_pivots * (len(a) + len(b)))
-    code, pivots, parent, flow, f, g, _ = k.ship(c, a, b, np.zeros(len(b)), limit, tuning.giant, False)
+    code, pivots, parent, flow, f, g, _ = k.ship(
+        c, a, b, np.zeros(len(b)), limit, tuning.dense(tuning.giant), False
+    )
     if code != k.OPTIMAL:
         return None
     v = np.flatnonzero((parent < len(parent) - 1) & (flow > 0))

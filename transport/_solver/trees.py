@@ -156,8 +156,8 @@ class ThreadTree(Planted):
         from transport._kernels import simplex_tree as k
 
         head = np.empty(len(pool.col), np.uint32)
-        block = max(64, int(np.sqrt(len(pool.col))))
-        period = max(1000, self.n // 3)
+        block = max(work.tuning.pool_block, int(np.sqrt(len(pool.col))))
+        period = max(work.tuning.renumbered, self.n // 3)
         passes = 0
         size = work.tuning.first_slice
         while True:
@@ -184,7 +184,7 @@ class ThreadTree(Planted):
             if code == k.STALLED:
                 work.stalls += 1
                 k.renumber(self._tree, self._slot)
-                if work.stalls > 3:
+                if work.stalls > work.tuning.tree_stalls:
                     return
             if done == size:
                 size = paced(size, time.perf_counter() - began, work.tuning)

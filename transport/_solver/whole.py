@@ -26,10 +26,11 @@ def sweep(tree: ThreadTree, costs: np.ndarray, work: Work) -> Slices[None]:
     """
     from transport._kernels import simplex_dense as k
 
-    arrays, cursor = tree.unpack(), np.zeros(5, np.int64)
+    t, arrays, cursor = work.tuning, tree.unpack(), np.zeros(5, np.int64)
+    enough = int(t.sweep_pivots * len(costs))
     while True:
         before = int(cursor[k.PIVOTS])
-        code = k.run(costs, arrays, cursor, work.budget, int(work.tuning.sweep_pivots * len(costs)))
+        code = k.run(costs, arrays, cursor, work.budget, enough, t.at_once_effort, t.tree_passes)
         work.spend(int(cursor[k.PIVOTS]) - before)
         if code != k.LIMIT:
             return
