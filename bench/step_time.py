@@ -4,7 +4,7 @@
 all a step costs: drawing the batch and the noise, one discriminator update, one generator update, Adam.
 PyTorch is written twice: as tutorials write it, and "frugal": the discriminator frozen in the generator's
 turn, real and fake in one pass, fused Adam. Without PyTorch only ours is timed. Also: overhead of the tape on
-tiny arrays, microseconds an operation.
+tiny arrays, microseconds an operation. ``--conv``: the convolutional WGAN-GP of `bench.conv_step` instead.
 """
 
 from __future__ import annotations
@@ -142,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--conv", action="store_true", help="a convolutional WGAN-GP instead")
     given = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         if os.environ.get(name) != str(given.threads):
@@ -153,18 +154,26 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, "-m", "bench.step_time", *sys.argv[1:]])
     from bench.measure import interleaved
 
-    rivals = {"kantorovich": ours()}
-    try:
-        rivals |= {"torch eager": torch_eager(frugal=False), "torch eager, frugal": torch_eager(frugal=True)}
-    except ImportError:
-        print("PyTorch is not installed: only ours is timed")
-    for name, timing in interleaved(rivals, repeats=given.repeats).items():
+    steps = 2 if given.conv else STEPS
+    for name, timing in interleaved(_rivals(steps, conv=given.conv), repeats=given.repeats).items():
         low, high = min(timing.seconds), max(timing.seconds)
         print(
-            f"{name:22s} {timing.median / STEPS * 1e3:7.2f} ms a step "
-            f"(min {low / STEPS * 1e3:.2f}, max {high / STEPS * 1e3:.2f}; {given.threads} threads)"
+            f"{name:22s} {timing.median / steps * 1e3:7.2f} ms a step "
+            f"(min {low / steps * 1e3:.2f}, max {high / steps * 1e3:.2f}; {given.threads} threads)"
         )
     print(f"{'tape':22s} {tape_overhead():7.2f} µs an operation")
+
+
+def _rivals(steps: int, *, conv: bool) -> dict[str, Callable[[], Any]]:
+    from bench import conv_step
+
+    rivals = {"kantorovich": conv_step.ours(steps) if conv else ours()}
+    try:
+        for name, frugal in (("torch eager", False), ("torch eager, frugal", True)):
+            rivals[name] = conv_step.torch_eager(steps, frugal=frugal) if conv else torch_eager(frugal=frugal)
+    except ImportError:
+        print("PyTorch is not installed: only ours is timed")
+    return rivals
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 
 from generative import ops
 from generative._autodiff import value_of
+from generative._autodiff.arrays import ACTIVATIONS as FUSED
 from generative._autodiff.tape import space_of
 from generative._weights import WEIGHTS, effective_weight, initial_weight, refresh_state
 from transport.internal import check_choice, check_count, kernels, to_numpy
@@ -50,12 +51,16 @@ def _activation_lipschitz(name: str, slope: float) -> float:
     return 0.25 if name == "sigmoid" else max(1.0, abs(slope)) if name == "leaky_relu" else 1.0
 
 
-def _dense(x: Any, w: Any, b: Any, activation: str, slope: float) -> Any:
-    if activation == "groupsort":
-        return ops.groupsort(ops.dense(x, w, b))
+def _split(activation: str, slope: float) -> tuple[str, float, str]:
+    """The activation as (what the product before it can do itself, its slope, what is left for after it)."""
     if activation == "relu":
-        return ops.dense(x, w, b, activation="leaky_relu", slope=0.0)
-    return ops.dense(x, w, b, activation=activation, slope=slope)
+        return "leaky_relu", 0.0, "linear"
+    return (activation, slope, "linear") if activation in FUSED else ("linear", slope, activation)
+
+
+def _dense(x: Any, w: Any, b: Any, activation: str, slope: float) -> Any:
+    fused, slope, after = _split(activation, slope)
+    return _activate(ops.dense(x, w, b, activation=fused, slope=slope), after, slope)
 
 
 @dataclass(frozen=True)
@@ -134,14 +139,12 @@ class Conv(Layer):
         return {"w": w, "b": np.zeros(self.n_out)}, state
 
     def apply(self, params: Any, x: Any, state: Any, *, train: bool = False) -> tuple[Any, Any]:
-        p = (0, self.padding, self.padding, 0)
-        patches = ops.unfold(ops.pad(x, before=p, after=p), size=(self.size, self.size), stride=self.stride)
-        n, rows, cols, length = patches.shape
         state = refresh_state(params["w"], state, train=train)
         w = effective_weight(params["w"], self.weight, state)
-        flat = ops.reshape(patches, shape=(n * rows * cols, length))
-        y = _dense(flat, w, params["b"], self.activation, self.slope)
-        return ops.reshape(y, shape=(n, rows, cols, self.n_out)), state
+        at = {"size": (self.size, self.size), "stride": self.stride, "padding": self.padding}
+        fused, slope, after = _split(self.activation, self.slope)
+        y = ops.conv(x, w, params["b"], activation=fused, slope=slope, **at)
+        return _activate(y, after, slope), state
 
     def lipschitz(self, params: Any, state: Any) -> float:
         # Every pixel enters at most ceil(size/stride)² patches, so unfolding stretches by at most the root.
@@ -169,17 +172,12 @@ class ConvTranspose(Layer):
         return {"w": w, "b": np.zeros(self.n_out)}, {}
 
     def apply(self, params: Any, x: Any, state: Any, *, train: bool = False) -> tuple[Any, Any]:
-        n, rows, cols, _ = x.shape
-        flat = ops.matmul(ops.reshape(x, shape=(n * rows * cols, self.n_in)), params["w"])
-        patches = ops.reshape(flat, shape=(n, rows, cols, flat.shape[1]))
-        full = ((rows - 1) * self.stride + self.size, (cols - 1) * self.stride + self.size)
-        image = ops.fold(
-            patches, size=(self.size, self.size), shape=(n, *full, self.n_out), stride=self.stride
-        )
-        p = self.padding
-        if p:
-            image = ops.getitem(image, index=(slice(None), slice(p, full[0] - p), slice(p, full[1] - p), ...))
-        return _activate(image + params["b"], self.activation, self.slope), state
+        sides = tuple((n - 1) * self.stride + self.size - 2 * self.padding for n in x.shape[1:3])
+        at = {"size": (self.size, self.size), "stride": self.stride, "padding": self.padding, "shape": sides}
+        fused, slope, after = _split(self.activation, self.slope)
+        w = ops.transpose(params["w"])
+        y = ops.conv_transpose(x, w, params["b"], activation=fused, slope=slope, **at)
+        return _activate(y, after, slope), state
 
     def lipschitz(self, params: Any, state: Any) -> float:
         overlap = math.ceil(self.size / self.stride)

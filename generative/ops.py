@@ -3,7 +3,6 @@
 from generative._autodiff.arrays import (
     concat,
     dense,
-    fold,
     getitem,
     groupsort,
     matmul,
@@ -14,6 +13,14 @@ from generative._autodiff.arrays import (
     standardise,
     take,
     transpose,
+)
+from generative._autodiff.convolution import (
+    conv,
+    conv_transpose,
+    correlate,
+    correlate_adjoint,
+    correlate_weight,
+    fold,
     unfold,
 )
 from generative._autodiff.rules import (
@@ -58,6 +65,11 @@ __all__ = [
     "add",
     "broadcast_to",
     "concat",
+    "conv",
+    "conv_transpose",
+    "correlate",
+    "correlate_adjoint",
+    "correlate_weight",
     "cos",
     "dense",
     "divide",

@@ -32,6 +32,21 @@ _image = _normal(2, 5, 4, 3)
 _columns = _normal(4, 3) + 2.0
 _indices = np.array([2, 0, 2])
 
+GEOMETRIES = (
+    {"size": (3, 2)},
+    {"size": (3, 2), "stride": 2, "padding": 1},
+    {"size": (3, 2), "stride": 3, "padding": 2},  # a last row and column that no patch reaches
+)
+_UP = {"size": (3, 2), "stride": 2, "padding": 1, "shape": (3, 4)}
+
+
+def _sided():
+    """Each geometry with the sides of what it makes of ``_image``."""
+    for at in GEOMETRIES:
+        stride, padding = at.get("stride", 1), at.get("padding", 0)
+        yield at, ((5 + 2 * padding - 3) // stride + 1, (4 + 2 * padding - 2) // stride + 1)
+
+
 # name -> [(arguments, static)]: broadcasting, axes, and every activation included.
 CASES = {
     "identity": [((_normal(2),), {})],
@@ -109,8 +124,28 @@ CASES = {
     "pick_piece": [((_normal(2, 6),), {"chosen": np.array([[0, 2], [1, 1]]), "pieces": 3})],
     "spread_piece": [((_normal(2, 2),), {"chosen": np.array([[0, 2], [1, 1]]), "pieces": 3})],
     "standardise": [((_columns,), {"eps": 0.1})],
-    "unfold": [((_image,), {"size": (3, 2), "stride": 2}), ((_image,), {"size": (2, 2)})],
-    "fold": [((_normal(2, 2, 2, 18),), {"size": (3, 2), "shape": (2, 5, 4, 3), "stride": 2})],
+    "unfold": [
+        ((_image,), {"size": (3, 2), "stride": 2}),
+        ((_image,), {"size": (2, 2)}),
+        ((_image,), {"size": (4, 5), "stride": 3, "padding": 2}),
+    ],
+    "fold": [
+        ((_normal(2, 2, 2, 18),), {"size": (3, 2), "shape": (2, 5, 4, 3), "stride": 2}),
+        ((_normal(2, 3, 2, 18),), {"size": (3, 2), "shape": (2, 5, 3, 3), "stride": 2, "padding": 1}),
+    ],
+    "correlate": [((_image, _normal(18, 2)), at) for at in GEOMETRIES],
+    "correlate_adjoint": [
+        ((_normal(2, *sides, 2), _normal(18, 2)), {**at, "shape": (5, 4)}) for at, sides in _sided()
+    ],
+    "correlate_weight": [((_image, _normal(2, *sides, 2)), at) for at, sides in _sided()],
+    "conv": [
+        ((_image, _normal(18, 2), _normal(2)), {**GEOMETRIES[1], "activation": name, "slope": 0.3})
+        for name in ACTIVATIONS
+    ],
+    "conv_transpose": [
+        ((_normal(2, 2, 3, 2), _normal(18, 2), _normal(3)), {**_UP, "activation": name, "slope": 0.3})
+        for name in ACTIVATIONS
+    ],
 }
 ROWS = [
     pytest.param(name, args, static, id=f"{name}-{k}")

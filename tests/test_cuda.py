@@ -248,6 +248,22 @@ def test_maxout_kernels_on_the_host(n, pieces, m, dtype, learning_module):
     assert np.array_equal(spread, rules.spread_piece(g, expected, pieces, xp=xnp))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "stride", "padding"), [((3, 2), 1, 0), ((4, 4), 2, 1), ((2, 3), 3, 2)])
+def test_patch_kernels_on_the_host(size, stride, padding, dtype, learning_module):
+    from generative._kernels import reference as rules
+
+    kind = "float" if dtype == np.float32 else "double"
+    x = np.random.default_rng(8).integers(-9, 9, size=(2, 7, 6, 3)).astype(dtype)
+    expected = rules.unfold(x, size, stride, padding, xp=xnp)
+    patches, back = np.full_like(expected, np.nan), np.full_like(x, np.nan)
+    sizes = tuple(map(np.int32, (7, 6, 3, *size, *expected.shape[1:3], stride, padding)))
+    learning_module[f"unfold<{kind}>"]((3,), (32,), (x, patches, *sizes, np.int64(patches.size)))
+    assert np.array_equal(patches, expected)
+    learning_module[f"fold<{kind}>"]((3,), (32,), (patches, back, *sizes, np.int64(back.size)))
+    assert np.array_equal(back, rules.fold(expected, size, stride, padding, shape=x.shape, xp=xnp))
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("n", "m"), [(5, 70), (1, 1), (100, 33)])

@@ -16,6 +16,10 @@ NAMES = (
     "adam",
     "bias_activation",
     "concat",
+    "correlate",
+    "correlate_adjoint",
+    "correlate_weight",
+    "fold",
     "largest_piece",
     "matmul",
     "moments",
@@ -26,6 +30,7 @@ NAMES = (
     "spread_piece",
     "standardise",
     "standardise_pullback",
+    "unfold",
 )
 
 
@@ -151,6 +156,50 @@ def test_standardising(dtype):
         np.testing.assert_allclose(got, expected, **tol)
 
 
+GEOMETRIES = [((3, 2), 1, 0), ((4, 4), 2, 1), ((5, 3), 3, 2), ((1, 1), 2, 0), ((2, 7), 1, 3)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("images", [2, 130])  # also more than one buffer, and more than one thread
+@pytest.mark.parametrize(("size", "stride", "padding"), GEOMETRIES)
+def test_patches(size, stride, padding, images, dtype):
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(images, 9, 8, 5)).astype(dtype)
+    w = rng.normal(size=(size[0] * size[1] * 5, 6)).astype(dtype)
+    at, sides = (size, stride, padding), (9, 8)
+    patches = reference.unfold(x, *at, xp=xp)
+    assert np.array_equal(cpu.unfold(x, *at, xp=xp), patches)
+    assert np.array_equal(
+        cpu.unfold(x.transpose(0, 2, 1, 3), *at, xp=xp)[:, :1, :1, :5],
+        reference.unfold(x.transpose(0, 2, 1, 3), *at, xp=xp)[:, :1, :1, :5],
+    )
+    tol = {"rtol": 100 * np.finfo(dtype).eps, "atol": 1000 * np.finfo(dtype).eps}
+    added = cpu.fold(patches, *at, shape=x.shape, xp=xp)
+    np.testing.assert_allclose(added, reference.fold(patches, *at, shape=x.shape, xp=xp), **tol)
+    y = cpu.correlate(x, w, *at, xp=xp)
+    np.testing.assert_allclose(y, reference.correlate(x, w, *at, xp=xp), **tol)
+    back = cpu.correlate_adjoint(y, w, *at, shape=sides, xp=xp)
+    np.testing.assert_allclose(back, reference.correlate_adjoint(y, w, *at, shape=sides, xp=xp), **tol)
+    by_w = cpu.correlate_weight(x, y, *at, xp=xp)
+    tol["atol"] *= images
+    np.testing.assert_allclose(by_w, reference.correlate_weight(x, y, *at, xp=xp), **tol)
+    assert y.dtype == back.dtype == by_w.dtype == dtype
+
+
+def test_patches_are_the_same_bits_whatever_the_threads(monkeypatch):
+    rng = np.random.default_rng(9)
+    x, w = rng.normal(size=(64, 14, 14, 8)).astype("f"), rng.normal(size=(128, 16)).astype("f")
+
+    def everything():
+        y = cpu.correlate(x, w, (4, 4), 2, 1, xp=xp)
+        back = cpu.correlate_adjoint(y, w, (4, 4), 2, 1, shape=(14, 14), xp=xp)
+        return y, back, cpu.correlate_weight(x, y, (4, 4), 2, 1, xp=xp)
+
+    first = everything()
+    monkeypatch.setattr("transport.internal._pool.thread_count", lambda: 1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, everything(), strict=True))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_adam_keeps_no_subnormal_moments(dtype):
     """They cost a hundred cycles each; a maxout piece that never wins would fill the state with them."""
@@ -202,6 +251,17 @@ def test_gpu_agrees_with_reference(dtype):
     pulled = gpu.standardise_pullback(cp.asarray(g), placed[0], placed[2], 0.1, xp=xp_gpu)
     expected = reference.standardise_pullback(g, y, moments[1], 0.1, xp=xp)
     np.testing.assert_allclose(pulled.get(), expected, rtol=0, atol=100 * tol["atol"])
+    x, at = rng.normal(size=(6, 9, 8, 5)).astype(dtype), ((5, 3), 2, 1)
+    w = rng.normal(size=(75, 7)).astype(dtype)
+    made = gpu.correlate(cp.asarray(x), cp.asarray(w), *at, xp=xp_gpu)
+    expected = reference.correlate(x, w, *at, xp=xp)
+    wide = {"rtol": 10 * tol["rtol"], "atol": 1000 * tol["atol"]}
+    np.testing.assert_allclose(made.get(), expected, **wide)
+    back = gpu.correlate_adjoint(made, cp.asarray(w), *at, shape=(9, 8), xp=xp_gpu)
+    theirs = reference.correlate_adjoint(expected, w, *at, shape=(9, 8), xp=xp)
+    np.testing.assert_allclose(back.get(), theirs, **wide)
+    by_w = gpu.correlate_weight(cp.asarray(x), made, *at, xp=xp_gpu)
+    np.testing.assert_allclose(by_w.get(), reference.correlate_weight(x, expected, *at, xp=xp), **wide)
     options = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "unbias": 1.7, "eps": 1e-8, "shrink": 1e-3}
     flat = [x.ravel() for x in (g, y, y[::-1].copy(), np.abs(y))]
     expected = reference.adam(*flat, **options, xp=xp)

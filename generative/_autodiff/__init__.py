@@ -1,6 +1,6 @@
 """Reverse-mode differentiation over the array API: see ``generative.ops`` and ``generative.grad``."""
 
-from generative._autodiff import arrays, rules
+from generative._autodiff import arrays, convolution, rules
 from generative._autodiff.api import custom_vjp, grad, hvp, value_and_grad
 from generative._autodiff.tape import Tensor, no_grad, stop_gradient, value_of
 from generative._autodiff.tree import leaves, rebuild, tree_map
@@ -8,6 +8,7 @@ from generative._autodiff.tree import leaves, rebuild, tree_map
 __all__ = [
     "Tensor",
     "arrays",
+    "convolution",
     "custom_vjp",
     "grad",
     "hvp",

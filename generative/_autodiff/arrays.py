@@ -1,4 +1,4 @@
-"""The table of derivatives, part two: indexing, shapes, products of matrices, patches of images."""
+"""The table of derivatives, part two: indexing, shapes, products of matrices."""
 
 from __future__ import annotations
 
@@ -240,54 +240,6 @@ standardise: Primitive = define(  # columns of x (n, m) to mean 0 and variance v
     "standardise", _standardise, _standardise_rule
 )
 
-# --- patches of images, shape (n, height, width, channels) ------------------------------------------
-
-
-def _windows(shape: tuple[int, ...], size: tuple[int, int], stride: int) -> list[tuple[Any, ...]]:
-    """The strided view of each of the ``size`` offsets: entry (i, j) of every patch at once."""
-    rows = (shape[1] - size[0]) // stride + 1
-    cols = (shape[2] - size[1]) // stride + 1
-    every = slice(None)
-    return [
-        (
-            every,
-            slice(i, i + stride * (rows - 1) + 1, stride),
-            slice(j, j + stride * (cols - 1) + 1, stride),
-            every,
-        )
-        for i in range(size[0])
-        for j in range(size[1])
-    ]
-
-
-def _unfold(xp: ModuleType, x: Any, *, size: tuple[int, int], stride: int = 1) -> Any:
-    parts = [x[view] for view in _windows(x.shape, size, stride)]
-    return kernels("generative", xp).concat(parts, -1, xp=xp)
-
-
-def _fold(xp: ModuleType, x: Any, *, size: tuple[int, int], shape: tuple[int, ...], stride: int = 1) -> Any:
-    out = _zeros(xp, shape, x)
-    c = shape[-1]
-    for k, view in enumerate(_windows(shape, size, stride)):
-        out[view] = out[view] + x[..., k * c : (k + 1) * c]
-    return out
-
-
-unfold: Primitive = (
-    define(  # (n, h, w, c) -> (n, h', w', kh·kw·c), so that a convolution is one matrix product
-        "unfold",
-        _unfold,
-        lambda needs, g, out, x, *, size, stride=1: (
-            fold(g, size=size, shape=tuple(x.shape), stride=stride),
-        ),
-    )
-)
-fold: Primitive = define(  # adjoint of unfold: patches added into place
-    "fold",
-    _fold,
-    lambda needs, g, out, x, *, size, shape, stride=1: (unfold(g, size=size, stride=stride),),
-)
-
 
 def _index(x: Any, index: Any) -> Any:
     parts = index if isinstance(index, tuple) else (index,)
@@ -309,7 +261,6 @@ __all__ = [
     "activation_slope",
     "concat",
     "dense",
-    "fold",
     "getitem",
     "groupsort",
     "matmul",
@@ -327,5 +278,4 @@ __all__ = [
     "take",
     "take_adjoint",
     "transpose",
-    "unfold",
 ]

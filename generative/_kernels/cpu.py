@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 
 from generative._kernels import reference
+from generative._kernels.cpu_patches import (  # noqa: F401  (part of this module)
+    correlate,
+    correlate_adjoint,
+    correlate_weight,
+    fold,
+    unfold,
+)
 from transport.internal import compiled
 
 

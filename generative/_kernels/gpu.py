@@ -17,6 +17,10 @@ __all__ = [
     "adam",
     "bias_activation",
     "concat",
+    "correlate",
+    "correlate_adjoint",
+    "correlate_weight",
+    "fold",
     "largest_piece",
     "matmul",
     "moments",
@@ -27,6 +31,7 @@ __all__ = [
     "spread_piece",
     "standardise",
     "standardise_pullback",
+    "unfold",
 ]
 
 _THREADS = 256
@@ -47,6 +52,8 @@ KERNELS = (
     "moments",
     "standardise",
     "standardise_pull",
+    "unfold",
+    "fold",
 )
 OPTIONS = ("--std=c++17",)
 _NAMES = {"float32": "float", "float64": "double"}
@@ -249,3 +256,70 @@ def soft_nearest_pullback(
     _launch_blocks("soft_pull_x", x.dtype, x.shape[0], (*given, by_x, *scalars))
     _launch_blocks("soft_pull_psi", x.dtype, anchors.shape[0], (*given, by_psi, *scalars))
     return by_x, by_psi
+
+
+def _sides(images: tuple[int, ...], size: tuple[int, int], stride: int, padding: int) -> tuple[int, int]:
+    """How many patches a column and a row of an image hold."""
+    rows, cols = ((n + 2 * padding - k) // stride + 1 for n, k in zip(images[1:3], size, strict=True))
+    return rows, cols
+
+
+def _patches(
+    kernel: str, x: Any, out: Any, images: tuple[int, ...], *, size: Any, stride: int, padding: int
+) -> Any:
+    rows, cols = _sides(images, size, stride, padding)
+    sizes = map(np.int32, (*images[1:], *size, rows, cols, stride, padding))
+    _launch(kernel, x.dtype, out.size, (cp.ascontiguousarray(x), out, *sizes, np.int64(out.size)))
+    return out
+
+
+def unfold(x: Any, size: tuple[int, int], stride: int, padding: int, *, xp: ModuleType) -> Any:
+    """See `reference.unfold`: one launch."""
+    if not _fits(x):
+        return reference.unfold(x, size, stride, padding, xp=xp)
+    length = size[0] * size[1] * x.shape[3]
+    out = cp.empty((x.shape[0], *_sides(x.shape, size, stride, padding), length), dtype=x.dtype)
+    return _patches("unfold", x, out, x.shape, size=size, stride=stride, padding=padding)
+
+
+def fold(
+    patches: Any, size: tuple[int, int], stride: int, padding: int, *, shape: tuple[int, ...], xp: ModuleType
+) -> Any:
+    """See `reference.fold`: one launch, no atomic sums."""
+    if not _fits(patches):
+        return reference.fold(patches, size, stride, padding, shape=shape, xp=xp)
+    out = cp.empty(shape, dtype=patches.dtype)
+    return _patches("fold", patches, out, shape, size=size, stride=stride, padding=padding)
+
+
+def correlate(x: Any, w: Any, size: tuple[int, int], stride: int, padding: int, *, xp: ModuleType) -> Any:
+    """See `reference.correlate`: patches, then cuBLAS."""
+    patches = unfold(x, size, stride, padding, xp=xp)
+    flat = matmul(patches.reshape(-1, w.shape[0]), w, xp=xp)
+    return flat.reshape(*patches.shape[:3], w.shape[1])
+
+
+def correlate_adjoint(
+    y: Any,
+    w: Any,
+    size: tuple[int, int],
+    stride: int,
+    padding: int,
+    *,
+    shape: tuple[int, int],
+    xp: ModuleType,
+) -> Any:
+    """See `reference.correlate_adjoint`."""
+    patches = matmul(cp.ascontiguousarray(y).reshape(-1, w.shape[1]), w.T, xp=xp)
+    patches = patches.reshape(*y.shape[:3], w.shape[0])
+    images = (y.shape[0], *shape, w.shape[0] // (size[0] * size[1]))
+    return fold(patches, size, stride, padding, shape=images, xp=xp)
+
+
+def correlate_weight(
+    x: Any, y: Any, size: tuple[int, int], stride: int, padding: int, *, xp: ModuleType
+) -> Any:
+    """See `reference.correlate_weight`."""
+    patches = unfold(x, size, stride, padding, xp=xp)
+    rows = cp.ascontiguousarray(y).reshape(-1, y.shape[3])
+    return matmul(patches.reshape(-1, patches.shape[3]).T, rows, xp=xp)

@@ -287,3 +287,63 @@ __global__ void standardise_pull(const T* __restrict__ g, const T* __restrict__ 
         }
     }
 }
+
+// ---- patches of images x (n, h, w, c), zeros around them: out (n, rows, cols, kh, kw, c) --------------
+
+struct Patches {  // where entry i of the patches lies in the image
+    long long n;
+    int row, col, channel;
+};
+
+__device__ __forceinline__ Patches patch_entry(long long i, const int c, const int kh, const int kw,
+                                               const int rows, const int cols, const int stride,
+                                               const int padding) {
+    Patches at;
+    at.channel = (int)(i % c);
+    i /= c;
+    const int dx = (int)(i % kw);
+    i /= kw;
+    const int dy = (int)(i % kh);
+    i /= kh;
+    at.col = (int)(i % cols) * stride - padding + dx;
+    i /= cols;
+    at.row = (int)(i % rows) * stride - padding + dy;
+    at.n = i / rows;
+    return at;
+}
+
+template <typename T>
+__global__ void unfold(const T* __restrict__ x, T* __restrict__ out, const int h, const int w, const int c,
+                       const int kh, const int kw, const int rows, const int cols, const int stride,
+                       const int padding, const long long size) {
+    const long long step = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += step) {
+        const Patches at = patch_entry(i, c, kh, kw, rows, cols, stride, padding);
+        const bool inside = at.row >= 0 && at.row < h && at.col >= 0 && at.col < w;
+        out[i] = inside ? x[((at.n * h + at.row) * w + at.col) * c + at.channel] : T(0);
+    }
+}
+
+// The adjoint: one thread an entry of the image, which adds what the patches hold of it, in a fixed order
+template <typename T>
+__global__ void fold(const T* __restrict__ patches, T* __restrict__ out, const int h, const int w, const int c,
+                     const int kh, const int kw, const int rows, const int cols, const int stride,
+                     const int padding, const long long size) {
+    const long long step = (long long)blockDim.x * gridDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += step) {
+        const int channel = (int)(i % c);
+        const int col = (int)(i / c % w) + padding, row = (int)(i / c / w % h) + padding;
+        const long long n = i / c / w / h;
+        T total = T(0);
+        for (int dy = row % stride; dy < kh && dy <= row; dy += stride) {
+            const int p = (row - dy) / stride;
+            if (p >= rows) continue;
+            for (int dx = col % stride; dx < kw && dx <= col; dx += stride) {
+                const int q = (col - dx) / stride;
+                if (q >= cols) continue;
+                total += patches[((((n * rows + p) * cols + q) * kh + dy) * kw + dx) * c + channel];
+            }
+        }
+        out[i] = total;
+    }
+}

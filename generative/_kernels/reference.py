@@ -152,3 +152,78 @@ def soft_nearest_pullback(
     pull = xp.where(distance > 0, pull, xp.zeros_like(pull))
     by_x = xp.matmul(pull, anchors) - xp.sum(pull, axis=1, keepdims=True) * x
     return by_x, xp.sum(weight, axis=0)
+
+
+def _windows(shape: tuple[int, ...], size: tuple[int, int], stride: int) -> list[tuple[Any, ...]]:
+    """The strided view of each of the ``size`` offsets: entry (i, j) of every patch at once."""
+    rows = (shape[1] - size[0]) // stride + 1
+    cols = (shape[2] - size[1]) // stride + 1
+    every = slice(None)
+    return [
+        (
+            every,
+            slice(i, i + stride * (rows - 1) + 1, stride),
+            slice(j, j + stride * (cols - 1) + 1, stride),
+            every,
+        )
+        for i in range(size[0])
+        for j in range(size[1])
+    ]
+
+
+def unfold(x: Any, size: tuple[int, int], stride: int, padding: int, *, xp: ModuleType) -> Any:
+    """Patches of ``size`` at every ``stride``-th place: (n, h, w, c) -> (n, h', w', kh·kw·c).
+
+    ``padding`` zeros are added on each side of the image; ``h' = (h + 2 padding - kh) // stride + 1``.
+    """
+    if padding:
+        n, h, w, c = x.shape
+        padded = xp.zeros((n, h + 2 * padding, w + 2 * padding, c), dtype=x.dtype, device=aac.device(x))
+        padded[:, padding : padding + h, padding : padding + w, :] = x
+        x = padded
+    return xp.concat([x[view] for view in _windows(x.shape, size, stride)], axis=-1)
+
+
+def fold(
+    patches: Any, size: tuple[int, int], stride: int, padding: int, *, shape: tuple[int, ...], xp: ModuleType
+) -> Any:
+    """The adjoint of `unfold`: patches added into an image (n, h, w, c) = ``shape``."""
+    n, h, w, c = shape
+    full = (n, h + 2 * padding, w + 2 * padding, c)
+    out = xp.zeros(full, dtype=patches.dtype, device=aac.device(patches))
+    for k, view in enumerate(_windows(full, size, stride)):
+        out[view] = out[view] + patches[..., k * c : (k + 1) * c]
+    return out[:, padding : padding + h, padding : padding + w, :]
+
+
+def correlate(x: Any, w: Any, size: tuple[int, int], stride: int, padding: int, *, xp: ModuleType) -> Any:
+    """``unfold(x) w``: x (n, h, w, c), w (kh·kw·c, o) -> (n, h', w', o)."""
+    patches = unfold(x, size, stride, padding, xp=xp)
+    flat = xp.matmul(xp.reshape(patches, (-1, w.shape[0])), w)
+    return xp.reshape(flat, (*patches.shape[:3], w.shape[1]))
+
+
+def correlate_adjoint(
+    y: Any,
+    w: Any,
+    size: tuple[int, int],
+    stride: int,
+    padding: int,
+    *,
+    shape: tuple[int, int],
+    xp: ModuleType,
+) -> Any:
+    """The adjoint of `correlate` in x, at y (n, h', w', o): (n, *shape, c)."""
+    patches = xp.matmul(xp.reshape(y, (-1, w.shape[1])), xp.matrix_transpose(w))
+    patches = xp.reshape(patches, (*y.shape[:3], w.shape[0]))
+    images = (y.shape[0], *shape, w.shape[0] // (size[0] * size[1]))
+    return fold(patches, size, stride, padding, shape=images, xp=xp)
+
+
+def correlate_weight(
+    x: Any, y: Any, size: tuple[int, int], stride: int, padding: int, *, xp: ModuleType
+) -> Any:
+    """The adjoint of `correlate` in w, at y (n, h', w', o): (kh·kw·c, o)."""
+    patches = unfold(x, size, stride, padding, xp=xp)
+    flat = xp.reshape(patches, (-1, patches.shape[3]))
+    return xp.matmul(xp.matrix_transpose(flat), xp.reshape(y, (-1, y.shape[3])))
