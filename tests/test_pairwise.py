@@ -216,6 +216,13 @@ if __name__ == "__main__":
     if sys.argv[2] == "pool":
         with cf.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
             tp.pairwise(measures, out=sys.argv[1], tile=4, executor=pool)
+    elif sys.argv[2] == "dask":
+        import distributed
+        with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            tp.pairwise(measures, out=sys.argv[1], tile=4, executor=client.get_executor())
     else:
         tp.pairwise(measures, out=sys.argv[1], tile=4)
     print("done", flush=True)
@@ -257,6 +264,44 @@ def test_kill_at_any_time_and_go_on(kind, tmp_path):
     tp.pairwise(measures, out=fresh, tile=7)
     assert out.read_bytes() == fresh.read_bytes()
     assert out.with_suffix(".lower.npy").read_bytes() == fresh.with_suffix(".lower.npy").read_bytes()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("kind", ["pool", "dask"])
+def test_twenty_kills_change_no_bit(kind, tmp_path):
+    """SIGKILL at random moments, twenty times: finished tiles stay, and the bytes are those of one run."""
+    if kind == "dask":
+        pytest.importorskip("distributed")
+    script, out = tmp_path / "run.py", tmp_path / "D.npy"
+    script.write_text(KILLED.replace("5, 40, 60", "5, 40, 300"))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    rng = np.random.default_rng(8)
+    kills, finished, tiles = 0, False, 0
+    while not finished:
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(out), kind],
+            env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, text=True,
+        )  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        try:
+            process.wait(timeout=None if kills == 20 else rng.uniform(0.0, 4.0))
+            assert process.returncode == 0
+            finished = True
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+            journal = out.with_suffix(".journal")
+            lines = len(journal.read_bytes().splitlines()) if journal.exists() else 0
+            assert lines >= tiles
+            tiles = lines
+        process.stdout.close()
+    fresh = tmp_path / "fresh.npy"
+    rng = np.random.default_rng(0)
+    tp.pairwise([rng.random((int(n), 2)) for n in rng.integers(5, 40, 300)], out=fresh, tile=7)
+    for suffix in (".npy", ".lower.npy", ".upper.npy"):
+        assert out.with_suffix(suffix).read_bytes() == fresh.with_suffix(suffix).read_bytes()
+    assert kills == 20 or tiles > 1
 
 
 def test_files_belong_to_their_inputs(tmp_path, monkeypatch):
