@@ -269,3 +269,51 @@ def test_approximate_factors(shape):
         found += rho / (d @ full @ d) * d
         left = r - full @ found
     assert steps < (3 if shape == "tree" else 50)
+
+
+def test_all_pairs_in_blocks(monkeypatch):
+    """Costs never stored, rows kept or computed anew: the same answer as from the matrix."""
+    from transport._sinkhorn import system, work
+
+    rng = np.random.default_rng(6)
+    x, y = rng.random((310, 2)), rng.random((290, 2))
+    a, b = rng.dirichlet(np.ones(310)), rng.dirichlet(np.ones(290))
+    cost = ((x[:, None] - y) ** 2).sum(-1)
+    stored = entropic(cost, a, b, reg=0.1, tol=1e-10)
+    monkeypatch.setattr(work, "STORED", 0)
+    for kept in (system.KEPT, 0):
+        monkeypatch.setattr(system, "KEPT", kept)
+        monkeypatch.setattr(system, "CHUNKS", 3)
+        sol = entropic(tp.PointCloud(x, y), a, b, reg=0.1, tol=1e-10)
+        assert_optimal(sol, cost, a, b, tol=1e-10)
+        assert sol.value == pytest.approx(stored.value, rel=1e-10)
+        soft = tp.solve(tp.PointCloud(x, y), a, b, marginals=tp.KL(0.3), solver=tp.Sinkhorn(0.1))
+        want = tp.solve(cost, a, b, marginals=tp.KL(0.3), solver=tp.Sinkhorn(0.1))
+        assert soft.value == pytest.approx(want.value, rel=1e-8)
+
+
+@pytest.mark.parametrize("reg", [0.2, 2e-3])
+def test_a_measure_to_itself(reg):
+    """Both potentials are equal, and found without an exact solve; Newton's method agrees."""
+    rng = np.random.default_rng(7)
+    x, a = rng.random((300, 2)), rng.dirichlet(np.ones(300))
+    cost = ((x[:, None] - x) ** 2).sum(-1)
+    sol = entropic(tp.PointCloud(x, x), a, a, reg=reg)
+    assert_optimal(sol, cost, a, a)
+    assert sol.stats["pivots"] == sol.stats["cg"] == 0
+    f, g = sol.stats["entropic_potentials"]
+    assert np.abs(f - g).max() <= 1e-8
+    other = entropic(cost, a, a, reg=reg)
+    assert other.stats["cg"] > 0
+    assert sol.stats["regularised"] == pytest.approx(other.stats["regularised"], rel=1e-9)
+    far = entropic(tp.PointCloud(x, x, "chebyshev", power=3.0), a, a, reg=reg)  # not a positive kernel
+    assert far.status is tp.Status.OPTIMAL
+
+
+def test_heavy_arcs_make_a_factor():
+    """Many arcs a row: the factor of the heavy ones alone serves conjugate gradients."""
+    rng = np.random.default_rng(8)
+    x, y = rng.random((900, 3)), rng.random((900, 3))
+    sol = entropic(tp.PointCloud(x, y), reg=2e-3, tol=1e-11)
+    assert sol.stats["kernel"] == "arcs"
+    assert_optimal(sol, ((x[:, None] - y) ** 2).sum(-1), *2 * (np.full(900, 1 / 900),), tol=1e-11)

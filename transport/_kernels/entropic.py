@@ -130,13 +130,23 @@ def normal_rows(kept, scale, v, first, last):
 
 
 @compiled
+def keep_rows(c, base, reg, state, rows, out):
+    """out = the rows divided by their sums, for the potentials of the last evaluation."""
+    base_f, base_g = base
+    q, p = state[0], state[1]
+    per = 1.0 / reg
+    part = np.empty(len(q))
+    for k in range(rows[1] - rows[0]):
+        i = rows[0] + k
+        total = _fill(c[k], base_f[i], base_g, per, p[i], q, part)
+        _keep(part, 1.0 / total if total > 0.0 else 0.0, out[k])
+
+
+@compiled
 def dot_rows(kept, v, first, last, out):
     """out_i = K_i . v in double precision."""
     for i in range(first, last):
-        total = 0.0
-        for j in range(len(v)):
-            total += kept[i, j] * v[j]
-        out[i] = total
+        out[i] = _dot(kept[i], v)
 
 
 @compiled
@@ -151,105 +161,6 @@ def sweep_rows(kept, v, base_f, reg, state, penalty, first, last):
             t = v.dtype.type(math.exp(new + log_z[i]))
             for j in range(len(v)):
                 out[j] += kept[i, j] * t
-    return out
-
-
-@compiled
-def count_rows(c, base, reg, f, g, depth, rows, counts):
-    """counts_i = how many arcs of rows first:last have (C - F - G) / reg - f - g <= depth."""
-    per = 1.0 / reg
-    base_f, base_g = base
-    for k in range(rows[1] - rows[0]):
-        i = rows[0] + k
-        limit = depth + f[i]
-        n = 0
-        for j in range(len(g)):
-            n += ((c[k, j] - base_f[i]) - base_g[j]) * per - g[j] <= limit
-        counts[i] = n
-
-
-@compiled
-def fill_rows(c, base, reg, f, g, depth, rows, indptr, col, slack):
-    """The arcs that `count_rows` counted: columns, and (C - F - G) / reg."""
-    per = 1.0 / reg
-    base_f, base_g = base
-    for k in range(rows[1] - rows[0]):
-        i = rows[0] + k
-        limit = depth + f[i]
-        e = indptr[i]
-        for j in range(len(g)):
-            s = ((c[k, j] - base_f[i]) - base_g[j]) * per
-            if s - g[j] <= limit:
-                col[e] = j
-                slack[e] = s
-                e += 1
-
-
-@compiled
-def evaluate_arcs(indptr, col, slack, base_f, reg, state, penalty, mass, kept):
-    """`evaluate_rows` on stored arcs: returns the column sums, fills mass (P) and kept (P by row sums)."""
-    q, p, log_a, log_z, row, share = state
-    out = np.zeros(len(q))
-    for i in range(len(p)):
-        first, last = indptr[i], indptr[i + 1]
-        total = 0.0
-        for e in range(first, last):
-            mass[e] = exp(p[i] + (q[col[e]] - slack[e]))
-            total += mass[e]
-        if not 1e-200 < total < 1e200:
-            top = -np.inf
-            for e in range(first, last):
-                top = max(top, q[col[e]] - slack[e])
-            p[i] = -top if top > -np.inf else 0.0
-            total = 0.0
-            for e in range(first, last):
-                mass[e] = exp(p[i] + (q[col[e]] - slack[e]))
-                total += mass[e]
-        if total == 0.0:
-            log_z[i], p[i], share[i], row[i] = -np.inf, 0.0, 0.0, 0.0
-            mass[first:last] = 0.0
-            kept[first:last] = 0.0
-            continue
-        log_z[i] = math.log(total) - p[i]
-        new, share[i] = row_potential(log_z[i], log_a[i], base_f[i], reg, penalty)
-        row[i] = math.exp(log_z[i] + new)
-        p[i] = new
-        inverse = 1.0 / total
-        for e in range(first, last):
-            kept[e] = mass[e] * inverse
-            mass[e] = kept[e] * row[i]
-            out[col[e]] += mass[e]
-    return out
-
-
-@compiled
-def curvature_arcs(indptr, col, mass, kept, share, v):
-    """sum_i P_ij (v_j - share_i K_i . v): differences of each arc, so that weakly joined parts stay apart."""
-    out = np.zeros(len(v))
-    for i in range(len(share)):
-        t = 0.0
-        for e in range(indptr[i], indptr[i + 1]):
-            t += kept[e] * v[col[e]]
-        t *= share[i]
-        for e in range(indptr[i], indptr[i + 1]):
-            out[col[e]] += mass[e] * (v[col[e]] - t)
-    return out
-
-
-@compiled
-def sweep_arcs(indptr, col, kept, v, base_f, reg, state, penalty):
-    """`sweep_rows` on stored arcs."""
-    log_a, log_z = state[2], state[3]
-    out = np.zeros(len(v))
-    for i in range(len(log_a)):
-        z = 0.0
-        for e in range(indptr[i], indptr[i + 1]):
-            z += kept[e] * v[col[e]]
-        if z > 0.0:
-            new, _ = row_potential(log_z[i] + math.log(z), log_a[i], base_f[i], reg, penalty)
-            t = math.exp(new + log_z[i])
-            for e in range(indptr[i], indptr[i + 1]):
-                out[col[e]] += kept[e] * t
     return out
 
 

@@ -34,7 +34,7 @@ class DensePlan:
         self.y = np.minimum(1.0, np.divide(b, system.col, out=np.ones_like(b), where=system.col > 0))
         over = 1.0 - self.y
         off = float(np.abs(b - system.col).sum())
-        small = off <= EXACT_BELOW * float(b.sum()) and system.c.size > SMALL
+        small = off <= EXACT_BELOW * float(b.sum()) and system.size > SMALL
         self.left = np.maximum(system.times(over) if small else system.times_exactly(over), 0.0)
         self.right = np.maximum(b - system.col * self.y, 0.0)
         total = float(self.right.sum())
@@ -50,9 +50,9 @@ class DensePlan:
         """What the product measure costs."""
         if self.total == 0.0:
             return 0.0
-        total, c = 0.0, self.system.c
-        for start, stop in row_blocks(*c.shape):
-            total += float(self.left[start:stop] @ (c[start:stop] @ self.right))
+        total, costs = 0.0, self.system.costs
+        for start, stop in row_blocks(*costs.shape):
+            total += float(self.left[start:stop] @ (costs.block(start, stop) @ self.right))
         return total / self.total
 
     def matrix(self) -> np.ndarray:
@@ -68,7 +68,7 @@ class DensePlan:
     @property
     def count(self) -> int:
         """How many arcs there are: all pairs of atoms with mass."""
-        return int(self.system.c.size)
+        return int(self.system.size)
 
     @property
     def rows(self) -> np.ndarray:
@@ -153,6 +153,8 @@ def _softmin(difference: np.ndarray, mass: np.ndarray, reg: float) -> np.ndarray
 
 def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
     """A sparse plan (perhaps none yet): repaired and certified as any other."""
+    from transport._kernels.settle import scan_masses
+
     problem, system = work.problem, work.system
     n, m = problem.shape
     f, g = np.zeros(n), np.zeros(m)
@@ -171,9 +173,8 @@ def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = c.mass * (np.log(c.mass) - np.log(problem.a[c.rows]) - np.log(problem.b[c.cols]))
         total = math.fsum(problem.a) * math.fsum(problem.b)
-        upper = certificate.value + work.reg * (
-            math.fsum(np.where(c.mass > 0, terms, 0.0)) - math.fsum(c.mass) + total
-        )
+        terms[~(c.mass > 0)] = 0.0
+        upper = certificate.value + work.reg * (scan_masses(terms)[1] - scan_masses(c.mass)[1] + total)
     return {
         "value": certificate.value,
         "arcs": Arcs(c.rows, c.cols, c.mass, problem.shape, like),
@@ -186,10 +187,12 @@ def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
 
 def _repaired(system: Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows, cols, mass): columns scaled down to their masses, what is left sent by the north-west rule."""
+    from transport._kernels.entropic_arcs import places
     from transport._kernels.settle import northwest, residuals
 
-    a, b, m = system.side_a.mass, system.side_b.mass, len(system.q)
-    rows, cols = np.repeat(np.arange(len(a)), np.diff(system.indptr)), system.indices
+    a, b = system.side_a.mass, system.side_b.mass
+    rows = np.repeat(np.arange(len(a)), np.diff(system.indptr))
+    cols = system.indices.astype(np.int64)
     mass = system.mass * np.minimum(1.0, b / np.maximum(system.col, b))[cols]
     over = np.maximum(-residuals(rows, cols, mass, a, b)[0], 0.0)  # rounding
     mass *= (a / (a + over))[rows]
@@ -197,9 +200,8 @@ def _repaired(system: Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if float(np.abs(off_a).sum() + np.abs(off_b).sum()) <= ROUNDING * float(a.sum()):
         return rows[mass > 0], cols[mass > 0], mass[mass > 0]
     more = northwest(np.maximum(off_a, 0.0), np.maximum(off_b, 0.0))
-    flat, extra = rows * np.int64(m) + cols, more[0] * np.int64(m) + more[1]
-    at = np.minimum(np.searchsorted(flat, extra), len(flat) - 1)
-    known = flat[at] == extra
+    at = places(system.indptr, system.indices, more[0], more[1])
+    known = at >= 0
     np.add.at(mass, at[known], more[2][known])
     rows, cols, mass = (np.concatenate([old, new[~known]]) for old, new in zip((rows, cols, mass), more))
     keep = mass > 0

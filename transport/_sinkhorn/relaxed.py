@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from transport._answer import Arcs, Status
-from transport._cost import Matrix, row_blocks
+from transport._cost import row_blocks
 from transport._problem import Coupling
 from transport._sinkhorn.answer import DensePlan, dual_objective, entropic_potentials
 from transport._sinkhorn.sides import BALANCED, Penalty
 from transport._sinkhorn.system import Dense, Sparse
 from transport._sinkhorn.work import SMALL, Work
 from transport._solution import Solution
+from transport._sparse import SparseMatrix
 
 _EPS = 2.0**-52
 FIRST = 1e-2  # reg of the first stage, times the largest cost
@@ -85,7 +86,7 @@ class RelaxedWork(Work):
             self.reg, self.tol = reg, tol * TIGHT if target == 0 else tol if last else max(tol, 1e-2)
             self.penalties = self.softs[0].penalty(reg), self.softs[1].penalty(reg)
             self._set_base(f, g)
-            if isinstance(self.core.cost, Matrix) and (reg >= FIRST * unit or self._is_full()):
+            if not isinstance(self.core.cost, SparseMatrix) and (reg >= FIRST * unit or self._is_full()):
                 yield from self._on_all_pairs()
             else:
                 self.system = None
@@ -122,10 +123,9 @@ class RelaxedWork(Work):
     def _is_full(self) -> bool:
         """Whether most pairs matter at the base potentials, by a sample of rows."""
         assert self.sides is not None
-        assert isinstance(self.core.cost, Matrix)
-        c, (u, v) = self.core.cost.values, self.sides
-        rows = np.unique(np.linspace(0, len(c) - 1, 64).astype(int))
-        slack = (c[rows] - u.base[rows, None]) - v.base
+        cost, (u, v) = self.core.cost, self.sides
+        rows = np.unique(np.linspace(0, cost.shape[0] - 1, 64).astype(int))
+        slack = np.concatenate([cost.block(i, i + 1) for i in rows]) - u.base[rows, None] - v.base
         return float((slack <= self._depth() * self.reg).mean()) > 0.25
 
     def gap_is_closed(self, tol: float) -> bool:

@@ -11,17 +11,20 @@ import numpy as np
 from transport._answer import Status
 from transport._certificate import feasible_potentials
 from transport._cost import Cost, Matrix
+from transport._points import METRICS, PointCloud
 from transport._problem import Coupling, Problem
 from transport._sinkhorn import pattern
-from transport._sinkhorn.newton import Trace, newton, scaling
+from transport._sinkhorn.newton import Trace, newton, scaling, symmetric
 from transport._sinkhorn.sides import BALANCED, Penalty, Side
 from transport._sinkhorn.system import Dense, Sparse, State
 from transport._solver.exact import Exact
 from transport._sparse import SparseMatrix
+from transport._tiles import index
 
 SMALL = 1 << 16  # pairs: an exact solve takes a few milliseconds
+NEARBY = 1 << 22  # pairs from which points are put in the order of their search structure
 STORED = 1 << 24  # pairs up to which the costs of points are stored (128 MB)
-FULL = 0.25  # part of the pairs that matter from which all are kept
+FULL = 0.1  # part of the pairs that matter from which all are kept: 4 bytes each, an arc takes 16
 ROUGH = 18.0  # depth of the first pattern, from potentials without their entropic part
 SAFE = 100.0  # pairs left out weigh together less than tol / SAFE
 FREE = 3.0  # what log P_ij may rise by after the arcs have been chosen; they are chosen that much deeper
@@ -52,9 +55,14 @@ class Work:
         p = self.problem
         self.rows, self.cols = np.flatnonzero(p.a > 0), np.flatnonzero(p.b > 0)
         cost = p.cost
-        if (len(self.rows), len(self.cols)) != p.shape:
+        if isinstance(cost, PointCloud) and len(self.rows) * len(self.cols) > NEARBY:
+            self.rows = self.rows[index(cost.x[self.rows], METRICS.index(cost.metric)).order]
+            self.cols = self.cols[index(cost.y[self.cols], METRICS.index(cost.metric)).order]
+            cost = cost.restrict(self.rows, self.cols)
+        elif (len(self.rows), len(self.cols)) != p.shape:
             cost = restricted(cost, self.rows, self.cols)
         n, m = cost.shape
+        self.symmetric = _is_symmetric(cost, p.a[self.rows], p.b[self.cols])
         if not isinstance(cost, (Matrix, SparseMatrix)) and n * m <= STORED:
             cost = Matrix(cost.block(0, n))
         self.core = Problem(cost, p.a[self.rows], p.b[self.cols])
@@ -72,6 +80,9 @@ class Work:
 
     def _solve(self) -> Iterator[None]:
         cost, (n, m) = self.core.cost, self.core.shape
+        if self.is_balanced and n * m > SMALL and self.method != "scaling" and self.symmetric:
+            yield from self._between_equal_measures()
+            return
         small = n * m <= SMALL or isinstance(cost, SparseMatrix) or cost.has_forbidden
         if self.is_balanced and (small or self._few_pairs_matter()):
             yield from self._exact_base()
@@ -79,6 +90,18 @@ class Work:
             return
         self._plain_base()
         yield from self._on_all_pairs()
+
+    def _between_equal_measures(self) -> Iterator[None]:
+        """From the potentials 0; those of the answer are equal on both sides."""
+        n = len(self.core.a)
+        self._set_base(np.zeros(n), np.zeros(n))
+        self.exact = Coupling(np.arange(n), np.arange(n), self.core.a, np.zeros(n), np.zeros(n))
+        sample = self._sample().cost
+        slack = sample.block(0, sample.shape[0])
+        if pattern.fullness(slack, self.reg, self._depth()) < FULL:
+            yield from self._on_pattern()
+        else:
+            yield from self._on_all_pairs()
 
     def _sample(self) -> Problem:
         """Some rows and columns, as a problem of its own."""
@@ -116,21 +139,16 @@ class Work:
 
     def _on_all_pairs(self) -> Iterator[None]:
         assert self.sides is not None
-        cost = self.core.cost
-        if not isinstance(cost, Matrix):
-            n, m = self.core.shape
-            raise ValueError(
-                f"reg = {self.reg!r} spreads the plan over most of the {n} x {m} pairs, more than fit; "
-                "take a smaller reg (the plan is sparse then), fewer points, or pass the cost matrix"
-            )
+        cost, (n, m) = self.core.cost, self.core.shape
         self.stage, self.kernel, self.outside = "Newton", "dense", 0.0
-        self.system = Dense(cost.values, *self.sides, self.reg)
+        self.system = Dense(cost, *self.sides, self.reg)
         q = self.system.q.copy() if self.begin is None else self.system.q + self.begin[1]
         if self.method == "scaling":
             yield from scaling(self.system, q, self.tol, self.trace)
             return
-        extra = 0.1 if cost.values.size <= SMALL else 0.0
-        yield from newton(self.system, q, self.tol, self.trace, extra=extra)
+        if self.symmetric and self.is_balanced:
+            q = yield from symmetric(self.system, q, self.tol, self.trace)
+        yield from newton(self.system, q, self.tol, self.trace, extra=0.1 if n * m <= SMALL else 0.0)
 
     def _on_pattern(self) -> Iterator[None]:
         """Newton on the arcs that matter, found anew from its potentials until none is missing."""
@@ -146,7 +164,7 @@ class Work:
             arcs = pattern.arcs_within(
                 cost, sides, self.reg, (f, g), ROUGH if rough else self._depth() + FREE
             )
-            if isinstance(cost, Matrix) and len(arcs[1]) > FULL * n * m:
+            if not whole and len(arcs[1]) > FULL * n * m:
                 yield from self._on_all_pairs()
                 return
             self.stage, self.kernel = "Newton on the arcs that matter", "arcs"
@@ -155,6 +173,8 @@ class Work:
                 system.p[:] = self.system.p
             self.system = system
             goal = max(self.tol, 1e-3) if rough and not whole else self.tol
+            if self.symmetric and self.is_balanced:
+                q = yield from symmetric(system, q, goal, self.trace)
             yield from newton(system, q, goal, self.trace, extra=extra if goal == self.tol else 0.0)
             q = system.q.copy()
             moved = float((system.p - sides[0].log - f).max() + (q - sides[1].log - g).max())
@@ -167,6 +187,13 @@ class Work:
     def status(self) -> Status:
         """Whether the marginals of all pairs are what they should be."""
         return Status.OPTIMAL if self.trace.error + self.outside <= 1.1 * self.tol else Status.INACCURATE
+
+
+def _is_symmetric(cost: Cost, a: np.ndarray, b: np.ndarray) -> bool:
+    """Points to themselves: moving nothing is optimal without entropy, and both potentials are equal."""
+    if not isinstance(cost, PointCloud) or cost.shape[0] != cost.shape[1]:
+        return False
+    return np.array_equal(cost.x, cost.y) and np.array_equal(a, b)
 
 
 def _exactly(problem: Problem, work: Work) -> Iterator[Coupling]:
