@@ -13,7 +13,7 @@ BUILD   = $(shell sed -n 's/^requires = \[\(.*\)\].*/\1/p' pyproject.toml | sed 
 EXTRA   = KANTOROVICH_BASELINES= $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           --no-build-isolation --editable
 
-.PHONY: demo test deep lint gpu-check bench clean signatures matrix
+.PHONY: demo test deep lint docs gallery gpu-check bench clean signatures matrix
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("kantorovich needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -36,6 +36,16 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q --doctest-modules --import-mode=importlib \
 	    --ignore=generative/_kernels/gpu.py transport divergences generative
+
+# The site, warnings as errors: build/site/index.html.
+docs: $(STAMP)
+	$(EXTRA) '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/site
+
+# Every picture of the README and the gallery, drawn anew into docs/pictures.
+gallery: $(STAMP)
+	$(EXTRA) '.[bench]'
+	$(BIN)/python -m examples
 
 # Which kernels the tests call from Python, with which types: what hatch_build.py compiles. Commit the result.
 signatures: $(STAMP)

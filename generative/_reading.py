@@ -129,6 +129,15 @@ def read_idx(path: str | Path) -> np.ndarray:
     ------
     ValueError
         Not an IDX file, or cut short.
+
+    Examples
+    --------
+    >>> import os, struct, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "two.idx")
+    ...     _ = Path(path).write_bytes(bytes([0, 0, 8, 1]) + struct.pack(">I", 2) + bytes([7, 9]))
+    ...     read_idx(path).tolist()
+    [7, 9]
     """
     path = Path(path)
     with reading(path):

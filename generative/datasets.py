@@ -27,10 +27,12 @@ __all__ = [
     "coverage",
     "digits",
     "grid25",
+    "grid_centres",
     "load",
     "mnist",
     "read_idx",
     "ring",
+    "ring_centres",
     "swiss",
 ]
 
@@ -103,13 +105,21 @@ class Dataset:
 
 
 def ring_centres() -> np.ndarray:
-    """The 8 modes on the unit circle, shape (8, 2)."""
+    """The 8 modes on the unit circle, shape (8, 2).
+
+    >>> ring_centres()[0].tolist()
+    [1.0, 0.0]
+    """
     angles = 2 * math.pi * np.arange(8) / 8
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def grid_centres() -> np.ndarray:
-    """The 25 modes {-4, -2, 0, 2, 4}^2, shape (25, 2)."""
+    """The 25 modes {-4, -2, 0, 2, 4}^2, shape (25, 2).
+
+    >>> grid_centres()[0].tolist()
+    [-4.0, -4.0]
+    """
     axis = np.arange(-4.0, 5.0, 2.0)
     return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
 
@@ -124,12 +134,20 @@ def ring(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def grid25(rng: np.random.Generator, n: int) -> np.ndarray:
-    """``n`` draws of the grid: equal normals of standard deviation 0.05 at {-4, -2, 0, 2, 4}^2."""
+    """``n`` draws of the grid: equal normals of standard deviation 0.05 at {-4, -2, 0, 2, 4}^2.
+
+    >>> grid25(np.random.default_rng(0), 4).shape
+    (4, 2)
+    """
     return _mixture(rng, n, grid_centres(), GRID_SD)
 
 
 def swiss(rng: np.random.Generator, n: int) -> np.ndarray:
-    """``n`` draws of a planar roll: (t cos t, t sin t) / 10, t uniform on [1.5 pi, 4.5 pi], noise 0.02."""
+    """``n`` draws of a planar roll: (t cos t, t sin t) / 10, t uniform on [1.5 pi, 4.5 pi], noise 0.02.
+
+    >>> swiss(np.random.default_rng(0), 4).shape
+    (4, 2)
+    """
     t = 1.5 * math.pi * (1 + 2 * rng.random(n))
     roll = np.stack([t * np.cos(t), t * np.sin(t)], axis=1) / 10
     return roll + 0.02 * rng.standard_normal((n, 2))
@@ -179,7 +197,12 @@ def coverage(x: Any, centres: Any, *, sd: float) -> Coverage:
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray]:
-    """The 10,000 MNIST digits shipped with the package: images (n, 28, 28) uint8 and labels (n,)."""
+    """The 10,000 MNIST digits shipped with the package: images (n, 28, 28) uint8 and labels (n,).
+
+    >>> images, labels = mnist()
+    >>> images.shape, labels.shape
+    ((10000, 28, 28), (10000,))
+    """
     import divergences
 
     path = Path(divergences.__file__).parent / "data" / "mnist10k.npz"
@@ -192,6 +215,10 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
     Without scikit-learn each MNIST digit is framed to 32 x 32 and averaged over 4 x 4 blocks, which is how
     the digits of scikit-learn (UCI optdigits) were made from their own bitmaps.
+
+    >>> images, labels = digits()
+    >>> images.shape[1:], int(images.max())
+    ((8, 8), 16)
     """
     try:
         from sklearn.datasets import load_digits

@@ -67,22 +67,42 @@ def kl(p: Any, q: Any) -> Any:
 
 
 def js(p: Any, q: Any) -> Any:
-    """``JS = KL(P ‖ M) + KL(Q ‖ M)``, M = (P + Q)/2, in [0, 2 log 2]: `divergences.js`."""
+    """``JS = KL(P ‖ M) + KL(Q ‖ M)``, M = (P + Q)/2, in [0, 2 log 2]: `divergences.js`.
+
+    >>> import numpy as np
+    >>> round(float(js(np.array([0.5, 0.5]), np.array([0.25, 0.75]))), 6)
+    0.067644
+    """
     return _js(p, q)
 
 
 def tv(p: Any, q: Any) -> Any:
-    """Total variation ``½ Σ |p - q|``: `divergences.tv`; derivative 0 where p = q."""
+    """Total variation ``½ Σ |p - q|``: `divergences.tv`; derivative 0 where p = q.
+
+    >>> import numpy as np
+    >>> round(float(tv(np.array([0.5, 0.5]), np.array([0.25, 0.75]))), 6)
+    0.25
+    """
     return _tv(p, q)
 
 
 def chi2(p: Any, q: Any) -> Any:
-    """``χ²(P ‖ Q) = Σ (p - q)²/q``: `divergences.chi2`."""
+    """``χ²(P ‖ Q) = Σ (p - q)²/q``: `divergences.chi2`.
+
+    >>> import numpy as np
+    >>> round(float(chi2(np.array([0.5, 0.5]), np.array([0.25, 0.75]))), 6)
+    0.333333
+    """
     return _chi2(p, q)
 
 
 def squared_hellinger(p: Any, q: Any) -> Any:
-    """``½ Σ (√p - √q)²``: `divergences.squared_hellinger`."""
+    """``½ Σ (√p - √q)²``: `divergences.squared_hellinger`.
+
+    >>> import numpy as np
+    >>> round(float(squared_hellinger(np.array([0.5, 0.5]), np.array([0.25, 0.75]))), 6)
+    0.034074
+    """
     return _squared_hellinger(p, q)
 
 
@@ -192,7 +212,12 @@ def wasserstein(x: Any, y: Any, *, p: int = 2) -> Any:
 
 
 def transport_cost(x: Any, y: Any, *, p: int = 2) -> Any:
-    """``W_p(x, y)^p``: as `wasserstein`, without the root (whose slope is infinite where x = y)."""
+    """``W_p(x, y)^p``: as `wasserstein`, without the root (whose slope is infinite where x = y).
+
+    >>> import numpy as np
+    >>> float(transport_cost(np.array([[0.0], [1.0]]), np.array([[3.0], [4.0]])))
+    9.0
+    """
     check_choice(str(p), "p", ("1", "2"))
     for name, points in (("x", x), ("y", y)):
         if value_of(points).ndim != 2:

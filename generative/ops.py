@@ -1,4 +1,50 @@
-"""Differentiable operations: on plain arrays they compute, inside `generative.grad` they are recorded too."""
+"""Differentiable operations: on plain arrays they compute, inside `generative.grad` they are recorded too.
+
+Those named as in the array API do as it says, with keyword-only options.
+
+abs(x): |x|; the derivative at 0 is 0.
+add(x, y): x + y, broadcast.
+broadcast_to(x, shape=): x repeated to a shape.
+concat(*parts, axis=0): parts joined along an axis.
+cos(x): cosine.
+dense(x, w, b, activation="linear", slope=0.0): activation(x w + b), in one pass.
+divide(x, y): x / y, broadcast.
+exp(x): e to the x.
+expm1(x): exp(x) - 1, without cancellation near 0.
+fold(x, size=, shape=, stride=1): the adjoint of `unfold`: patches added up to images.
+getitem(x, index=): x[index]; integers, slices, Ellipsis, None.
+leaky_relu(x, slope=): x where x > 0, else slope x.
+log(x): natural logarithm.
+log1p(x): log(1 + x), without cancellation near 0.
+logsumexp(x, axis=None, keepdims=False): log of the sum of exponentials, without overflow.
+matmul(a, b): product of (stacks of) matrices.
+max(x, axis=None, keepdims=False): largest entry; ties share the derivative.
+multiply(x, y): x y, broadcast.
+negative(x): -x.
+norm(x, axis=None, keepdims=False): Euclidean length; the derivative at 0 is 0.
+permute_dims(x, axes=): axes in another order.
+power(x, exponent=): x to a constant power.
+reshape(x, shape=): the same entries in another shape.
+sigmoid(x): 1 / (1 + exp(-x)), without overflow.
+sign(x): -1, 0 or 1, derivative 0.
+sin(x): sine.
+softplus(x): log(1 + exp(x)), without overflow.
+sqrt(x): square root.
+square(x): x x.
+standardise(x, eps=): each column less its mean, over its standard deviation.
+subtract(x, y): x - y, broadcast.
+sum(x, axis=None, keepdims=False): sum of the entries.
+take(x, indices=, axis=0): entries along an axis, repeats allowed.
+tanh(x): hyperbolic tangent.
+transpose(x): the last two axes exchanged.
+unfold(x, size=, stride=1): patches of images (n, h, w, c).
+where(condition, x, y): x where the condition holds, else y.
+
+>>> import numpy as np
+>>> from generative import grad
+>>> grad(lambda t: sum(softplus(t)))(np.zeros(2)).tolist()
+[0.5, 0.5]
+"""
 
 from generative._autodiff.arrays import (
     concat,

@@ -31,6 +31,12 @@ def palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ------
     ValueError
         If ``image`` is not (h, w, 3) uint8.
+
+    Examples
+    --------
+    >>> colours, shares, index = palette(np.array([[[0, 0, 0], [0, 0, 0], [255, 0, 0]]], np.uint8))
+    >>> colours.tolist(), shares.round(3).tolist(), index.tolist()
+    ([[0.0, 0.0, 0.0], [255.0, 0.0, 0.0]], [0.667, 0.333], [0, 0, 1])
     """
     if is_image(image):
         raise TypeError("image is a PIL image; pass numpy.asarray(image.convert('RGB'))")
@@ -56,6 +62,11 @@ def transfer_colours(
     style : array, shape (h', w', 3), uint8
     callback : callable, optional
         As in `transport.solve`.
+
+    Raises
+    ------
+    ValueError
+        If one of the images is not (h, w, 3) uint8.
 
     Examples
     --------

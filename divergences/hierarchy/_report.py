@@ -74,6 +74,12 @@ def write_report(report: Report, out_dir: str | os.PathLike[str]) -> Path:
     ------
     ImportError
         Without matplotlib (``pip install 'kantorovich[plot]'``).
+
+    Examples
+    --------
+    >>> from divergences.hierarchy import verify
+    >>> write_report(verify(), "report").name          # doctest: +SKIP
+    'report.html'
     """
     out = Path(out_dir)
     blocks = list(_content(report))

@@ -83,6 +83,13 @@ def worst_case(bound: Bound, *, starts: int = 192, rounds: int = 200, rng: Any =
     Returns
     -------
     Searched
+
+    Examples
+    --------
+    >>> from divergences.hierarchy import BOUNDS
+    >>> found = worst_case(BOUNDS["pinsker"], starts=16, rounds=5)
+    >>> 0 < found.ratio_lower <= found.ratio_upper <= 1 + 1e-12
+    True
     """
     rng = np.random.default_rng(rng)
     if bound.name == "bretagnolle_huber":

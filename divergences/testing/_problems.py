@@ -56,6 +56,14 @@ def costs(
     forbidden : bool
         Some entries are +inf; every row keeps a finite one and so does every column.
     xp : array namespace, optional
+
+    Examples
+    --------
+    >>> from hypothesis import given
+    >>> @given(costs(metric=True))
+    ... def test(d):
+    ...     assert (d == d.T).all()
+    >>> test()
     """
     n, m = draw(st.integers(1, max_size)), draw(st.integers(1, max_size))
     if metric:
