@@ -1,6 +1,6 @@
-"""The certificate in one picture: two clouds with their optimal plan, and the interval that closes around W₂².
+"""The certificate in one picture: the plan between two clouds, and the interval that closes around W₂².
 
-The lower bound comes from the potentials, the upper bound from the plan; a callback sees both after every round.
+The lower bound comes from potentials, the upper one from plans; a callback sees both after every round.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def generator_cost(fake: Any, *, loss: str = "non_saturating") -> Any:
     """The generator's cost: "minimax" ``E log(1 - D)``, "non_saturating" ``-E log D``.
 
     >>> import numpy as np
-    >>> round(float(generator_cost(np.zeros(2))), 6), round(float(generator_cost(np.zeros(2), loss="minimax")), 6)
-    (0.693147, -0.693147)
+    >>> [round(float(generator_cost(np.zeros(2), loss=name)), 6) for name in ("non_saturating", "minimax")]
+    [0.693147, -0.693147]
     """
     return -ops.mean(ops.softplus(fake)) if loss == "minimax" else ops.mean(ops.softplus(-fake))
 

@@ -38,7 +38,7 @@ take(x, indices=, axis=0): entries along an axis, repeats allowed.
 tanh(x): hyperbolic tangent.
 transpose(x): the last two axes exchanged.
 unfold(x, size=, stride=1): patches of images (n, h, w, c).
-where(condition, x, y): x where the condition holds, else y.
+where(x, y, condition=): x where the condition holds, else y.
 
 >>> import numpy as np
 >>> from generative import grad

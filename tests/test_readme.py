@@ -1,4 +1,4 @@
-"""Every Python block in the README and the docs runs and prints what it says; every public name has an entry."""
+"""Every Python block of README and docs runs and prints what it says; every public name has an entry."""
 
 from __future__ import annotations
 

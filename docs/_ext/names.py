@@ -1,4 +1,4 @@
-"""Which names are public, which page of the reference lists them, and what their docstrings say. No Sphinx."""
+"""Public names: the pages of the reference that list them, and their docstrings. No Sphinx."""
 
 from __future__ import annotations
 

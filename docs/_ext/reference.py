@@ -81,7 +81,9 @@ _KEPT = re.compile(r"(``.+?``|:[\w:]+:`.+?`|`[^`]+`|^ *>>>.*?(?:\n\s*\n|\Z))", r
 def escaped(text: str) -> str:
     """Docstrings write |x - y|, *args and name_ as they stand; reStructuredText wants them marked."""
     parts = _KEPT.split(text)
-    parts[::2] = [re.sub(r"(?<=\w)_(?!\w)", r"\\_", re.sub(r"([|*])", r"\\\1", part)) for part in parts[::2]]
+    for k, part in enumerate(parts[::2]):
+        marked = re.sub(r"(?<!\\)(\||\*(?!\s))", r"\\\1", part)  # "* " starts a list
+        parts[2 * k] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", marked)
     return "".join(parts)
 
 
