@@ -171,12 +171,7 @@ def classify(sequence: Sequence, functionals: Functionals | None = None) -> dict
 
 
 def truth_table(functionals: Functionals | None = None) -> Table:
-    """`classify` over every sequence of `SEQUENCES`.
-
-    >>> table = truth_table()                       # the theorem's, line by line
-    >>> table["S1"]["tv"].limit.kind.name, table["S1"]["w"].limit.kind.name
-    ('AWAY', 'ZERO')
-    """
+    """`classify` over every sequence of `SEQUENCES`."""
     f = functionals or Functionals.ours()
     return {name: classify(sequence, f) for name, sequence in SEQUENCES.items()}
 
@@ -228,13 +223,6 @@ def verify(
     -----
     Arjovsky, Chintala, Bottou (2017), Theorem 2. A finite computation proves no limit; it can prove the
     inequalities that imply the limits, fit the rates, and show that wrong code fails.
-
-    Examples
-    --------
-    >>> verify(profile="deepest")
-    Traceback (most recent call last):
-        ...
-    ValueError: ...
     """
     if profile not in _PROFILES:
         raise ValueError(f"profile = {profile!r}; choose one of {', '.join(_PROFILES)}")
