@@ -3,6 +3,7 @@
 from generative import datasets, losses, ops
 from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, value_and_grad
 from generative._critic import NetCritic
+from generative._evaluate import Evaluation, evaluate
 from generative._fit import Run, fit
 from generative._fourier import Fourier
 from generative._gan import GAN
@@ -47,6 +48,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Evaluation",
     "DistanceCritic",
     "Fourier",
     "GAN",
@@ -75,6 +77,7 @@ __all__ = [
     "custom_vjp",
     "datasets",
     "elbo",
+    "evaluate",
     "fit",
     "gan_value",
     "gaussian_kl",

@@ -11,6 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from generative._run_folder import (
+    BEST,
+    CHECKPOINT,
+    folder_of,
+    ink,
+    interpolated,
+    judged_in_units,
+    made,
+    pictures,
+    read_config,
+    real,
+    state_in,
+    strip_in,
+    write_config,
+)
 from transport.internal import CtrlC
 from transport.internal._cli import Parser, guard
 
@@ -23,10 +38,14 @@ _EXAMPLES = """examples:
   python -m generative train vae --data mnist --out mnist-out
   python -m generative train gan --data points.npy --out run --steps 20000 --seed 1
   python -m generative train wgan --data ring --out ring-out --resume
-  python -m generative sample mnist-out -n 400 --seed 7
+  python -m generative sample mnist-out -n 400 --seed 7 --best
+  python -m generative evaluate mnist-out
+  python -m generative train wgan --data photographs/ --out photographs-out
   python -m generative explain --out figures
+
+exit codes: 0 done; 2 refused or diverged, with the reason; 3 collapsed, with what to change; 130 interrupted
 """
-_CONFIG, _CHECKPOINT = "config.json", "checkpoint.npz"
+_COLLAPSED = 3  # exit code
 _EVALUATIONS, _SHORTEST = 20, 50  # so many in a run, but not closer than so many steps
 
 
@@ -39,7 +58,7 @@ def _parser() -> Parser:
         epilog=_EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="{train,sample,explain}", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="{train,sample,evaluate,explain}", required=True)
     train = commands.add_parser("train", help="train a model; writes checkpoint and pictures to DIR")
     train.add_argument("model", choices=("gan", "wgan", "vae"))
     train.add_argument(
@@ -60,6 +79,8 @@ def _parser() -> Parser:
     )
     train.add_argument("--beta", type=float, help="weight of a vae's KL term")
     train.add_argument("--conditional", action="store_true", help="learn each label (digits, mnist) apart")
+    train.add_argument("--rate", type=float, metavar="X", help="learning rates times X (default 1)")
+    train.add_argument("--keep-going", action="store_true", help="train on through a collapse")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     sample = commands.add_parser("sample", help="draw from the model in DIR: samples.npy and samples.png")
     sample.add_argument("dir", metavar="DIR")
@@ -67,6 +88,13 @@ def _parser() -> Parser:
     sample.add_argument("--seed", type=int, metavar="S", help="default: the run's own")
     sample.add_argument("--label", type=int, metavar="K", help="of a conditional run: only this label")
     sample.add_argument("--out", metavar="FILE.npy", help="default DIR/samples.npy, picture beside it")
+    sample.add_argument("--best", action="store_true", help="the best state of the run, not the last")
+    sample.add_argument("--interpolate", action="store_true", help="also paths between samples (images)")
+    evaluate = commands.add_parser("evaluate", help="judge the model in DIR: a table, and nearest.png")
+    evaluate.add_argument("dir", metavar="DIR")
+    evaluate.add_argument("-n", type=int, default=2000, help="samples at most (default 2000)")
+    evaluate.add_argument("--seed", type=int, metavar="S", default=0)
+    evaluate.add_argument("--best", action="store_true", help="the best state of the run, not the last")
     explain = commands.add_parser("explain", help="draw the figures of the lecture notes")
     explain.add_argument("--out", metavar="DIR", default="explain-out")
     return parser
@@ -75,7 +103,12 @@ def _parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Dispatch."""
     args = _parser().parse_args(argv)
-    commands: dict[str, Callable[[Any], int]] = {"train": train, "sample": sample, "explain": explain}
+    commands: dict[str, Callable[[Any], int]] = {
+        "train": train,
+        "sample": sample,
+        "evaluate": evaluate,
+        "explain": explain,
+    }
     return commands[args.command](args)
 
 
@@ -83,7 +116,7 @@ def explain(args: Any) -> int:
     """All figures, one line about each."""
     from generative._explain import FIGURES
 
-    out = _folder(args.out)
+    out = folder_of(args.out)
     for name, draw in FIGURES.items():
         print(f"{out / name}: {draw(out / name)}", flush=True)
     return 0
@@ -95,7 +128,7 @@ def train(args: Any) -> int:
         with CtrlC():
             return _train(args)
     except KeyboardInterrupt:  # outside the steps, which `fit` guards: before them, or between two slices
-        if (Path(args.out) / _CHECKPOINT).exists():
+        if (Path(args.out) / CHECKPOINT).exists():
             print("interrupted; go on with the same command and --resume", flush=True)
         else:
             print("interrupted before the first step; nothing is kept", flush=True)
@@ -110,7 +143,7 @@ def _train(args: Any) -> int:
 
     pyplot()  # a missing library is said before the training, not after it
     config, data = _configured(args)
-    out, model = _folder(args.out), build(config)
+    out, model = folder_of(args.out), build(config)
     total = args.steps if args.steps is not None else config["steps"]
     if total < 1:
         raise ValueError(f"--steps {total}; give at least 1")
@@ -118,20 +151,26 @@ def _train(args: Any) -> int:
     print(f"read as: {data.reading} ({args.data})", flush=True)
     run: Run | None = None
     if args.resume:
-        run = Run.load(out / _CHECKPOINT, model, source)
+        run = Run.load(out / CHECKPOINT, model, source)
         if run.step >= total:
             raise ValueError(f"{out} is at step {run.step} of {total}; give --steps above {run.step}")
     every = min(total, max(_SHORTEST, total // _EVALUATIONS))
-    watch: dict[str, Any] = {"checkpoint": out / _CHECKPOINT}
+    watch: dict[str, Any] = {"checkpoint": out / CHECKPOINT, "best": out / BEST, "budget": total}
+    watch["on_collapse"] = "go_on" if args.keep_going else "stop"
+    strip = strip_in(config, out, run.step if run else 0)
     print(
         f"{config['model']} on {data.name}: {total} steps of {config['batch_size']}, into {out}", flush=True
     )
-    _write_config(out, config)
-    translate = partial(in_units, config)
-    with Progress(total, config["batch_size"], start=run.step if run else 0, translate=translate) as progress:
+    write_config(out, config)
+    watched: dict[str, Any] = {
+        "start": run.step if run else 0,
+        "translate": partial(in_units, config),
+        "model": type(model).__name__,
+    }
+    with Progress(total, config["batch_size"], **watched) as progress:
         watch["callback"] = progress
-        status = "finished"  # of this call: a run that was interrupted before goes on
-        while status == "finished" and (run is None or run.step < total):
+        going = True
+        while going and (run is None or run.step < total):
             # In slices, so that the pictures grow while it trains; bitwise the same as one long run.
             slice_end = min(((run.step if run else 0) // every + 2) // 2 * 2 * every, total)
             watch["eval_every"] = every if slice_end % every == 0 else slice_end  # the last step always
@@ -140,8 +179,10 @@ def _train(args: Any) -> int:
                 run = fit(model, source, steps=slice_end, batch_size=size, rng=seed, **watch)
             else:
                 run = run.resume(slice_end - run.step, **watch)
-            status = run.status
+            going = run.status in ("finished", "collapsed") and run.step == slice_end
             _draw(run, config, data, out)
+            if strip is not None and run.status != "diverged":
+                strip.add(run.step, pictures(made(run, config, 10), config), ink=ink(config))
     assert run is not None
     return _closing(run, config, data, out)
 
@@ -153,19 +194,19 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
 
     given = {
         name: getattr(args, name)
-        for name in ("batch_size", "seed", "loss", "lipschitz", "beta")
+        for name in ("batch_size", "seed", "loss", "lipschitz", "beta", "rate")
         if getattr(args, name) is not None
     }
     size = args.size
     if args.resume and size is None:
-        size = _read_config(Path(args.out)).get("size")
+        size = read_config(Path(args.out)).get("size")
     data = load(args.data, size=size)
     if args.conditional:
         if data.labels is None:
             raise ValueError(f"--data {args.data} has no labels; leave --conditional out")
         given["classes"] = int(data.labels.max()) + 1
     if args.resume:
-        config = _read_config(Path(args.out))
+        config = read_config(Path(args.out))
         asked = {"model": args.model, **given}
         for name, value in asked.items():
             if config.get(name) != value:
@@ -176,7 +217,7 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         if data.dim != config["dim"]:
             raise ValueError(f"--data {args.data} has {data.dim} features; the run has {config['dim']}")
         return config, data
-    if (Path(args.out) / _CHECKPOINT).exists():
+    if (Path(args.out) / CHECKPOINT).exists():
         raise ValueError(f"{args.out} already holds a run; add --resume, or choose another --out")
     config = defaults(args.model, data)
     for name, value in given.items():
@@ -198,24 +239,9 @@ def _draw(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> None:
     from generative._presets import in_units
 
     n = 100 if config["image"] else 2000
-    draw_samples(_real(data, n), _made(run, config, n), out / "samples.png", image=config["image"])
+    look = {"image": config["image"], "ink": ink(config)}
+    draw_samples(real(data, n), made(run, config, n), out / "samples.png", **look)
     draw_history([in_units(config, record) for record in run.history], out / "history.png")
-
-
-def _real(data: Dataset, n: int) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    if callable(data.source):
-        return data.source(rng, n)
-    return data.source[rng.permutation(len(data.source))[:n]]
-
-
-def _made(
-    run: Run, config: dict[str, Any], n: int, *, seed: int | None = None, labels: np.ndarray | None = None
-) -> np.ndarray:
-    """Samples as rows, in the units of the data."""
-    from generative._presets import shown
-
-    return shown(config, np.asarray(run.sample(n, rng=seed, labels=labels)).astype(np.float64).reshape(n, -1))
 
 
 def _closing(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> int:
@@ -235,13 +261,17 @@ def _closing(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> int:
             value, floor = measured[f"w{p}"], measured[f"w{p}_floor"]
             print(f"exact W{p} to held-out data: {value:.5g}  (real against real: {floor:.5g})")
     if data.centres is not None:
-        found = coverage(_made(run, config, 10_000), data.centres, sd=data.sd)
+        found = coverage(made(run, config, 10_000), data.centres, sd=data.sd)
         print(
             f"modes {found.modes}/{len(data.centres)}, good samples {100 * found.good:.1f} %, "
             f"reverse KL {found.reverse_kl:.4f}"
         )
-    print(f"pictures: {out / 'samples.png'}, {out / 'history.png'}")
-    print(f"next: python -m generative sample {out}")
+    names = ["samples.png", "history.png", *(["progress.png", "training.gif"] if config["image"] else [])]
+    print("pictures: " + ", ".join(str(out / name) for name in names))
+    if run.status == "collapsed":
+        sys.stderr.write(f"error: {run.message}\n")
+        return _COLLAPSED
+    print(f"next: python -m generative sample {out}; python -m generative evaluate {out}")
     return 0
 
 
@@ -253,63 +283,62 @@ def sample(args: Any) -> int:
     from generative.datasets import load
 
     folder = Path(args.dir)
-    config = _read_config(folder)
+    config = read_config(folder)
     if args.n < 1:
         raise ValueError(f"-n {args.n}; give at least 1")
-    run = Run.load(folder / _CHECKPOINT, build(config))
-    labels, classes = None, config.get("classes", 0)
+    run = Run.load(state_in(folder, best=args.best), build(config))
+    classes = config.get("classes", 0)
+    labels = np.arange(args.n) % classes if classes else None  # a sheet of ten columns has a digit in each
     if args.label is not None:
         if not 0 <= args.label < classes:
             known = f"labels are 0 to {classes - 1}" if classes else "the run is not conditional"
             raise ValueError(f"--label {args.label}; {known}")
         labels = np.full(args.n, args.label)
-    made = _made(run, config, args.n, seed=args.seed, labels=labels)
+    drawn = made(run, config, args.n, seed=args.seed, labels=labels)
     target = Path(args.out) if args.out else folder / "samples.npy"
     if target.suffix != ".npy":
         raise ValueError(f"--out {target}: give a name that ends in .npy")
     image = config["image"]
-    kept = stored(config, made)
+    kept = stored(config, drawn)
     np.save(target, kept)
     print(f"{target}: {args.n} samples of shape {kept.shape[1:]}, {kept.dtype}")
     try:
-        data = _real(load(config["data"], size=config.get("size")), len(made))
+        data = real(load(config["data"], size=config.get("size")), len(drawn))
     except ValueError:  # the file it was trained on has moved: draw the samples alone
-        data = made
-    picture = draw_samples(data, made[:5000], target.with_suffix(".png"), image=image)
+        data = drawn
+    look = {"image": image, "ink": ink(config)}
+    picture = draw_samples(data, drawn[:5000], target.with_suffix(".png"), **look)
     print(f"{picture}: {'a sheet of them' if image else 'where they lie'}, beside the data")
+    if args.interpolate:
+        print(f"{interpolated(run, config, args.seed, target)}: paths between samples")
     return 0
 
 
-def _folder(name: str) -> Path:
-    out = Path(name)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise ValueError(f"--out {out} is a file; give a folder") from None
-    return out
+def evaluate(args: Any) -> int:
+    """Judge, say, write, show the nearest training images."""
+    from generative._fit import Run
+    from generative._presets import build, prepared
+    from generative._sheets import neighbours, save_page
+    from generative.datasets import load
 
-
-def _write_config(out: Path, config: dict[str, Any]) -> None:
-    (out / _CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    from generative._presets import build
-
-    path = folder / _CONFIG
-    if not (path.exists() and (folder / _CHECKPOINT).exists()):
-        raise ValueError(
-            f"{folder} holds no run; make one with: python -m generative train ... --out {folder}"
-        )
-    try:
-        config = json.loads(path.read_text())
-        build(config)
-        config["data"], config["origin"], config["length"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({type(error).__name__}: {error}); restore it, or train into another --out"
-        ) from None
-    return config
+    folder = Path(args.dir)
+    config = read_config(folder)
+    if args.n < 12:
+        raise ValueError(f"-n {args.n}; give at least 12")
+    data = load(config["data"], size=config.get("size"))
+    run = Run.load(state_in(folder, best=args.best), build(config), prepared(config, data))
+    found = judged_in_units(run, config, args.n, args.seed)
+    print(found)
+    figures = {"values": found.values, "floors": found.floors, "errors": found.errors, "n": found.n}
+    report = folder / "evaluation.json"
+    report.write_text(json.dumps({**figures, "step": run.step, "features": found.space}, indent=1) + "\n")
+    print(f"{report}: these figures")
+    if config["image"]:
+        order = np.argsort(found.distances)[:50]
+        sheet = neighbours(found.samples[order], found.training, found.nearest[order])
+        path = save_page(sheet, folder / "nearest.png", columns=10, ink=ink(config))
+        print(f"{path}: the samples nearest to a training image, each above it")
+    return 0
 
 
 def run() -> int:

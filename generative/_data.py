@@ -59,6 +59,7 @@ class Source:
             self.batch_size = batch_size
         else:
             self._take_arrays(data, holdout, batch_size, dtype)
+        self._known: dict[str, Any] = {}
         self._epoch = -1
         self._order: Any = None
 
@@ -108,6 +109,12 @@ class Source:
             return x[rows]
         xp = namespace(x)
         return xp.take(x, xp.asarray(rows, device=aac.device(x)), axis=0)
+
+    def once(self, name: str, find: Callable[[], Any]) -> Any:
+        """``find()``, kept under ``name`` for as long as the data are: what is measured with them."""
+        if name not in self._known:
+            self._known[name] = find()
+        return self._known[name]
 
     def batch(self, index: int) -> Batch:
         """Batch number ``index``: the data in a fresh random order each epoch, incomplete batches dropped."""

@@ -6,15 +6,17 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from generative import _checkpoint, _monitor
+from generative import _checkpoint
 from generative._data import Source
 from generative._graph import GraphStep
 from generative._model import Array, HasCritic, Metrics, Model, State, is_named
 from generative._random import SAMPLE, STEP, Key, Place, key_of, stream
+from generative._watch import Watch, is_best
 from transport import FittedCritic
 from transport.internal import CtrlC, check_choice, check_count, namespace
 
@@ -33,12 +35,15 @@ class Run:
         `GAN`, `WGAN`, `VAE`, or your own.
     history : list of dict
         One record every ten steps (losses), and more in it at ``eval_every``: ``w1``, ``w2`` (exact,
-        between samples of the model and held-out data), ``w1_floor``, ``w2_floor`` (real against real), and
-        what the model's ``evaluate`` adds.
+        between samples of the model and held-out data), ``w1_floor``, ``w2_floor`` (real against real),
+        ``precision``, ``recall``, ``density``, ``coverage``, ``kernel``, ``frechet`` and more of `evaluate`,
+        and what the model's ``evaluate`` adds. ``spread`` and ``energy_ratio`` (see `generative._collapse`)
+        every ten steps, later every fifty; ``collapsed``, the step since when, while the run is.
     step : int
         Steps made.
-    status : {"finished", "interrupted", "diverged", "stopped"}
-        "stopped": by the callback.
+    status : {"finished", "interrupted", "diverged", "collapsed", "stopped"}
+        "stopped": by the callback. "collapsed": at the last look samples were all alike, or no nearer to the
+        data than one point is, and had been for long.
     message : str
         What happened, in words.
     """
@@ -162,7 +167,8 @@ class Run:
         """
         if self.source is None:
             raise ValueError("this run has no data; load it with Run.load(path, model, data)")
-        run = replace(self, history=list(self.history), status="finished", message="")
+        kept = (self.status, self.message) if self.status == "collapsed" else ("finished", "")
+        run = replace(self, history=list(self.history), status=kept[0], message=kept[1])
         return _Loop(run, **{**_WATCH, **options}).until(self.step + check_count(steps, "steps", 0))
 
 
@@ -173,6 +179,9 @@ _WATCH: dict[str, Any] = {
     "eval_every": None,
     "eval_size": 512,
     "capture": False,
+    "best": None,
+    "budget": None,
+    "on_collapse": "stop",
 }
 
 
@@ -199,6 +208,9 @@ def fit(
     eval_every: int | None = None,
     eval_size: int = 512,
     capture: bool = False,
+    best: str | os.PathLike[str] | None = None,
+    budget: int | None = None,
+    on_collapse: str = "stop",
 ) -> Run:
     """Train ``model`` on ``data``.
 
@@ -232,6 +244,16 @@ def fit(
         On CuPy arrays: record a step as a CUDA graph and replay it, one launch instead of hundreds. The same
         numbers to rounding; not for conditional models and semi-dual critics. The first replay is checked
         against the ordinary step. **Never yet run on a device.**
+
+    best : path, optional
+        Where the best state so far is kept, by the Fréchet distance to held-out data where labels came with
+        them, else by exact W₁; needs ``eval_every``.
+    budget : int, optional
+        Steps of the whole run, where this call makes a part of them: how long a collapse must last to be
+        called one depends on it (5 %).
+    on_collapse : {"stop", "go_on"}
+        A collapse is told to the callback (``record["collapsed"]``, the step since when) as soon as it is
+        seen. "stop": the run ends if it lasts as long again.
 
     Returns
     -------
@@ -268,6 +290,9 @@ def fit(
         "eval_every": eval_every,
         "eval_size": check_count(eval_size, "eval_size"),
         "capture": capture,
+        "best": best,
+        "budget": budget or steps,
+        "on_collapse": check_choice(on_collapse, "on_collapse", ("stop", "go_on")),
     }
     return _Loop(run, **watch).until(steps)
 
@@ -281,16 +306,21 @@ class _Loop:
     eval_every: int | None
     eval_size: int
     capture: bool = False
+    best: Any = None
+    budget: int | None = None
+    on_collapse: str = "stop"
     graph: GraphStep | None = None
     good: tuple[int, State] = (0, {})
-    floor: Record | None = None
+    watch: Watch | None = None
 
     def until(self, last: int) -> Run:
         """Steps until ``last``; every way out leaves a good state and, if asked for, a checkpoint."""
         run = self.run
         self.good = (run.step, run.state)
+        assert run.source is not None
+        budget = max(self.budget or 0, last)
+        self.watch = Watch(run.model, run.source, run.key, n=self.eval_size, budget=budget)
         if self.capture:
-            assert run.source is not None
             self.graph = GraphStep(run.model, run.source)
         try:
             with CtrlC():
@@ -325,12 +355,21 @@ class _Loop:
             if self._diverged(record):
                 return True
             self.good = (run.step, run.state)
+            assert self.watch is not None
+            record |= self.watch.look(run.state, run.step)
             if due:
-                record |= self._measured()
+                record |= self.watch.measured(run.state, run.step)
+            found = self.watch.collapse(record, run.history)
+            if found is not None:
+                run.status, run.message = "collapsed" if found else "finished", found
             if run.step % _LOG_EVERY == 0 or due:
                 run.history.append(record)
+            if due and self.best is not None and is_best(run.history, Path(self.best)):
+                run.save(self.best)
             if self.callback is not None and self.callback(record):
                 run.status, run.message = "stopped", f"stopped by the callback after step {run.step}"
+                return True
+            if found and self.on_collapse == "stop" and self.watch.lasts(run.history):
                 return True
         if self.checkpoint is not None and self.checkpoint_every and run.step % self.checkpoint_every == 0:
             run.save(self.checkpoint)
@@ -354,13 +393,3 @@ class _Loop:
             "lower the learning rate, or give the data zero mean and unit spread"
         )
         return True
-
-    def _measured(self) -> Record:
-        run = self.run
-        assert run.source is not None
-        if self.floor is None:
-            self.floor = _monitor.floor(run.source, self.eval_size)
-        at: dict[str, Any] = {"n": self.eval_size, "key": run.key, "index": run.step}
-        found = _monitor.distances(run.model, run.state, run.source, **at)
-        added: Record = run.model.evaluate(run.state, run.source, **at)
-        return found | self.floor | added

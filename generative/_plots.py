@@ -52,14 +52,20 @@ def sheet(images: np.ndarray, columns: int = 10) -> np.ndarray:
     return page
 
 
-def draw_samples(data: np.ndarray, made: np.ndarray, path: str | Path, *, image: Any = None) -> Path:
-    """Data and samples of a model, (n, d) each, side by side: sheets of images, or points on equal axes."""
+def draw_samples(
+    data: np.ndarray, made: np.ndarray, path: str | Path, *, image: Any = None, ink: bool = True
+) -> Path:
+    """Data and samples of a model, (n, d) each, side by side: sheets of images, or points on equal axes.
+
+    Grey images are drawn dark on white with ``ink``.
+    """
     plt = pyplot()
     figure, axes = plt.subplots(1, 2, figsize=(11, 5.9), layout="constrained")
     if image is not None:
         for axis, rows, title in zip(axes, (data, made), ("data", "model"), strict=True):
             page = sheet(rows[:100].reshape(-1, *image))
-            axis.imshow(np.nan_to_num(page, nan=0.35), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+            page = np.clip(np.nan_to_num(page, nan=0.35), 0, 1)
+            axis.imshow(page, cmap="gray_r" if ink else "gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set(title=title, xticks=[], yticks=[])
         return save(figure, path)
     if data.shape[1] == 1:

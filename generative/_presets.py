@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from generative._wgan import WGAN
 from generative.datasets import Dataset, Scaling
 
 Config = dict[str, Any]
+AnyModel = TypeVar("AnyModel", bound="GAN | WGAN | VAE")
 MODELS = ("gan", "wgan", "vae")
 
 
@@ -39,6 +40,7 @@ def defaults(model: str, data: Dataset) -> Config:
         "batch_size": 128 if images else 256,
         "steps": _STEPS[model, images],
         "seed": 0,
+        "rate": 1.0,
         "classes": 0,
     }
     if model == "vae" and not callable(data.source):
@@ -70,6 +72,35 @@ _STEPS = {
 
 def build(config: Config) -> GAN | WGAN | VAE:
     """The model that ``config`` describes; the same config gives the same model."""
+    return with_rates(_built(config), config.get("rate", 1.0))
+
+
+def with_rates(model: AnyModel, factor: float) -> AnyModel:
+    """``model`` with the learning rates of its optimisers times ``factor``.
+
+    >>> from generative import MLP, VAE
+    >>> with_rates(VAE(MLP(3, 8, 2), MLP(1, 8, 3), optimizer=Adam(1e-3)), 50.0).optimizer.rate
+    0.05
+    """
+    if factor == 1.0:
+        return model
+    if not (np.isfinite(factor) and factor > 0):
+        raise ValueError(f"rate = {factor}; learning rates are multiplied by it: give a positive number")
+    changed = {}
+    for field in fields(model):
+        optimizer = getattr(model, field.name)
+        if hasattr(optimizer, "rate"):
+            rate = optimizer.rate
+            if is_dataclass(rate) and not isinstance(rate, type):
+                ends = {name: factor * getattr(rate, name) for name in ("start", "stop")}
+                rate = replace(rate, **ends)  # type: ignore[arg-type]
+            else:
+                rate = factor * rate
+            changed[field.name] = replace(optimizer, rate=rate)
+    return replace(model, **changed)
+
+
+def _built(config: Config) -> GAN | WGAN | VAE:
     latent, width, dim = config["latent"], config["width"], config["dim"]
     classes = config.get("classes", 0)  # runs of earlier versions have none
     if config["model"] == "vae":
@@ -169,7 +200,7 @@ def prepared(config: Config, data: Dataset) -> Any:
         x = data.source
     else:
         x = (data.source - np.array(config["origin"])) / config["length"]
-    return (x, data.labels) if config.get("classes", 0) else x
+    return x if data.labels is None else (x, data.labels)  # without classes only the judges look at them
 
 
 def shown(config: Config, samples: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from generative._collapse import in_words
+
 Record = dict[str, float]
 _LOSSES = ("value", "critic_cost", "elbo", "generator_cost")
 
@@ -21,11 +23,18 @@ class Progress:
     """
 
     def __init__(
-        self, steps: int, batch_size: int, *, start: int = 0, translate: Callable[[Record], Record] = dict
+        self,
+        steps: int,
+        batch_size: int,
+        *,
+        start: int = 0,
+        translate: Callable[[Record], Record] = dict,
+        model: str = "",
     ) -> None:
         self.steps, self.batch_size, self.translate = steps, batch_size, translate
         self.last_step, self.last_time, self.rate = start, time.perf_counter(), 0.0
         self.measured: Record = {}
+        self.collapsed, self.model = False, model
         self.bar: Any = None
         self.task: Any = None
 
@@ -42,8 +51,22 @@ class Progress:
         if self.bar is not None:
             self.bar.stop()
 
+    def _tell(self, record: Record) -> None:
+        """A line when a collapse is seen, and when it is over."""
+        if "energy_ratio" not in record or ("collapsed" in record) == self.collapsed:
+            return
+        self.collapsed = "collapsed" in record
+        step = int(record["step"])
+        text = in_words(record, model=self.model) if self.collapsed else f"recovered at step {step}"
+        if self.bar is not None:
+            self.bar.console.print(text, markup=False)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
     def __call__(self, record: Record) -> None:
         """Take a record of the history."""
+        self._tell(record)
         step, now = int(record["step"]), time.perf_counter()
         fresh = (step - self.last_step) * self.batch_size / max(now - self.last_time, 1e-9)
         # Smoothed over about ten records; an evaluation's own time counts, as it does for the user.
@@ -54,7 +77,9 @@ class Progress:
         if self.bar is not None:
             self.bar.update(self.task, completed=step, facts=self.facts(record))
         elif "w1" in record or step == self.steps:
-            sys.stderr.write(f"step {step}/{self.steps}  {self.facts(record)}\n")
+            left = (self.steps - step) * self.batch_size / max(self.rate, 1e-9)
+            eta = f"  {in_minutes(left)} left" if step < self.steps else ""
+            sys.stderr.write(f"step {step}/{self.steps}  {self.facts(record)}{eta}\n")
             sys.stderr.flush()
 
     def facts(self, record: Record) -> str:
@@ -66,6 +91,20 @@ class Progress:
         if self.measured:
             parts.append(f"W₁ {self.measured['w1']:.4g} (floor {self.measured['w1_floor']:.3g})")
         return "  ".join([*parts, f"{_count(self.rate)} samples/s"])
+
+
+def in_minutes(seconds: float) -> str:
+    """A duration as a person says it.
+
+    >>> in_minutes(200.4), in_minutes(7.2), in_minutes(5400)
+    ('3 min 20 s', '7 s', '1 h 30 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return (
+        f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
 
 
 def _count(value: float) -> str:

@@ -209,3 +209,23 @@ def test_refusals():
         dv.energy([0.0, math.nan], [1.0, 2.0])
     with pytest.raises(ValueError, match="bandwidth"):
         dv.mmd([0.0, 1.0], [2.0, 3.0], bandwidth=-1)
+
+
+def test_polynomial_mmd_is_the_definition():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(6, 3)), rng.normal(1, 1, size=(5, 3))
+
+    def k(a, b):
+        return (a @ b / 3 + 1) ** 3
+
+    own = [np.mean([k(a, b) for a, b in itertools.permutations(z, 2)]) for z in (x, y)]
+    cross = np.mean([k(a, b) for a in x for b in y])
+    found = dv.estimate("mmd", x, y, kernel="polynomial")
+    assert found.value == pytest.approx(sum(own) - 2 * cross, rel=1e-12)
+    # Unbiased: its mean over samples of one law is 0, within three of its own standard errors of the mean.
+    draws = [dv.estimate("mmd", *rng.normal(size=(2, 30, 2)), kernel="polynomial").value for _ in range(200)]
+    assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(len(draws))
+    with pytest.raises(ValueError, match="no bandwidth"):
+        dv.estimate("mmd", x, y, kernel="polynomial", bandwidth=1.0)
+    with pytest.raises(ValueError, match="overflows"):
+        dv.estimate("mmd", 1e200 * x, y, kernel="polynomial")

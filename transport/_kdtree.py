@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,8 +62,6 @@ class KdTree:
     points: np.ndarray
     order: np.ndarray
     tuning: Tuning = TUNING
-
-    prunes: ClassVar[bool] = True
 
     @classmethod
     def build(cls, points: np.ndarray, tuning: Tuning = TUNING) -> KdTree:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from transport._cost import Unstructured
 from transport.internal import as_float64, namespace, require_finite, to_numpy
 
 _SHRINK = 1.0 - 2.0**-49  # below the rounding of any computed distance
 
 
-class TreeMetric(Unstructured):
+class TreeMetric:
     """The cost d(x_i, y_j) on a tree: the total length of the edges between two of its nodes.
 
     `transport.solve` finds plan and potentials in closed form, O(nodes + n + m): every edge carries the
@@ -49,7 +48,6 @@ class TreeMetric(Unstructured):
     """
 
     has_forbidden = False
-    methods = ("tree", "matrix", "blocks")
     relative_error = 8 * 2.0**-52
 
     def __init__(self, parents: Any, lengths: Any, *, x: Any = None, y: Any = None) -> None:

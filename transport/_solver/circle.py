@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 
@@ -19,7 +18,8 @@ def circular_coupling(problem: Problem) -> Coupling:
     from transport._kernels.circle_plan import once_around
     from transport._kernels.simplex_pool import peel
 
-    circle = cast(Circle, problem.cost)
+    circle = problem.cost
+    assert isinstance(circle, Circle)
     unit = 2.0 ** math.frexp(circle.period)[1]
     period = circle.period / unit
     sources, sinks = np.flatnonzero(problem.a > 0), np.flatnonzero(problem.b > 0)
