@@ -7,6 +7,7 @@ import pytest
 
 import divergences
 import generative as gen
+import transport as tp
 from generative import losses, ops
 
 _ARRAY_LOSSES = ["kl", "js", "tv", "chi2", "squared_hellinger"]
@@ -105,3 +106,25 @@ def test_bad_arguments_are_refused_by_name():
         losses.wasserstein(np.zeros((2, 1)), np.zeros((2, 1)), p=3)
     with pytest.raises(ValueError, match="x has shape"):
         losses.wasserstein(np.zeros(2), np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("name", ["entropic", "entropic KL", "divergence", "sliced", "KL", "Partial"])
+def test_transport_losses_by_differences(name):
+    rng = np.random.default_rng(11)
+    x, y = rng.random((7, 2)), rng.random((6, 2))
+    loss = {
+        "entropic": lambda u, v: losses.entropic_cost(u, v, reg=0.1, tol=1e-12),
+        "entropic KL": lambda u, v: losses.entropic_cost(u, v, reg=0.1, marginals=tp.KL(0.5), tol=1e-12),
+        "divergence": lambda u, v: losses.sinkhorn_divergence(u, v, reg=0.1, tol=1e-12),
+        "sliced": lambda u, v: losses.sliced_wasserstein(u, v, n_projections=20),
+        "KL": lambda u, v: losses.unbalanced_cost(u, v, marginals=tp.KL(0.5)),
+        "Partial": lambda u, v: losses.unbalanced_cost(u, v, marginals=tp.Partial(0.6)),
+    }[name]
+    slopes = gen.grad(lambda u: loss(u, y))(x), gen.grad(lambda v: loss(x, v))(y)
+    h = 1e-5
+    for k, slope in enumerate(slopes):
+        for _ in range(2):
+            step = rng.standard_normal(slope.shape)
+            pairs = [(x + s * h * step, y) if k == 0 else (x, y + s * h * step) for s in (1, -1)]
+            found = (float(loss(*pairs[0])) - float(loss(*pairs[1]))) / (2 * h)
+            assert float((slope * step).sum()) == pytest.approx(found, rel=1e-5, abs=1e-7)

@@ -62,6 +62,11 @@ def certify_exactly(solution: Answer) -> ExactCertificate:
     problem = solution.problem
     if problem is None:
         raise ValueError("this Solution does not carry its problem; certify the one returned by solve")
+    if "mass_gradient" in solution.stats:
+        raise ValueError(
+            "certify() proves transport with both marginals fixed; with marginals= the interval "
+            "[lower_bound, upper_bound] is what is known"
+        )
     coo = solution.plan
     rows, cols = (to_numpy(index).astype(np.int64) for index in (coo.row, coo.col))
     cost = [Fraction(float(c)) for c in problem.cost.entries(rows, cols)]

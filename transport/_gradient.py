@@ -24,7 +24,8 @@ class Gradient:
     ----------
     a, b : array, shape (n,) and (m,)
         dV/da and dV/db. Totals must stay equal, so only changes with sum(da) = sum(db) mean something: a
-        constant may move from one to the other, and is such that <a, dV/da> = <b, dV/db>.
+        constant may move from one to the other, and is such that <a, dV/da> = <b, dV/db>. With soft marginals
+        a and b are free of each other, and so are their derivatives.
     cost : sparse COO array, shape (n, m)
         dV/dC: the plan.
     x, y : array, shape (n, d) and (m, d)
@@ -40,8 +41,8 @@ class Gradient:
     def __init__(self, solution: Answer) -> None:
         if solution.problem is None:
             raise ValueError(
-                "a solution with marginals=TV or Partial keeps no problem to differentiate; sol.plan is the "
-                "derivative in the costs, and the chain rule goes on from there"
+                "this solution keeps no problem to differentiate; sol.plan is the derivative in the costs, "
+                "and the chain rule goes on from there"
             )
         self._solution = solution
         self._problem = solution.problem
@@ -50,11 +51,14 @@ class Gradient:
     @cached_property
     def _masses(self) -> tuple[np.ndarray, np.ndarray]:
         a, b = self._problem.a, self._problem.b
+        known: tuple[np.ndarray, np.ndarray] | None = self._solution.stats.get("mass_gradient")
+        if known is not None:
+            return known
         total = math.fsum(a)
         if not self._solution.marginal_error <= 1e-6 * total:
             raise ValueError(
                 f"the plan's marginals are off by {self._solution.marginal_error:.3g}: its potentials are "
-                "not the derivative in the masses (soft marginals, or a solve that was stopped); "
+                "not the derivative in the masses (a solve that was stopped, or a blur); "
                 "gradient().cost, .x and .y hold"
             )
         pair = self._solution.stats.get("entropic_potentials")

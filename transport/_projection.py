@@ -106,7 +106,7 @@ def _cheapest(solution: Answer, cols: np.ndarray) -> np.ndarray:
 
 
 def _cost(solution: Answer) -> Any:
-    """The cost of the problem; None where the solution keeps none (marginals=TV or Partial)."""
+    """The cost of the problem; None where the solution keeps none."""
     return None if solution.problem is None else solution.problem.cost
 
 

@@ -24,8 +24,7 @@ _EPS = 2.0**-52
 FIRST = 1e-2  # reg of the first stage, times the largest cost
 STEP = 8.0  # from stage to stage
 LEAST = 1e-15  # of the largest cost: for the exact problem, where the interval does not close before
-CLOSE = 1e-14  # relative width of the interval beyond which small problems do not go either
-SMALL_ENOUGH = 1e-11  # of the largest cost: small problems go on to there at least, for their plan's digits
+SMALL_ENOUGH = 1e-12  # of the largest cost: small problems go on to there, for the digits of their plan
 TIGHT = 1e-2  # times tol: errors of the marginals, which the interval pays for
 NOISE = 2.0**-43  # width, relative to mass times the largest cost, that counts as rounding
 
@@ -56,9 +55,26 @@ class Soft:
             return 0.0
         if self.rho == math.inf:
             return self.lam * math.fsum(np.abs(r - a))
+        d = (r - a) / a
+        near = np.abs(d) < 0.5  # where r log(r / a) - r + a would cancel
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where(r > 0, r * np.log(r / a), 0.0)
-        return self.rho * math.fsum(np.maximum(t + (a - r), 0.0))
+            log = np.where(near, np.log1p(np.where(near, d, 0.0)), np.log(r / a))
+            t = np.where(r > 0, r * log, 0.0)
+        return self.rho * math.fsum(np.maximum(t - (r - a), 0.0))
+
+    def rounding(self, r: np.ndarray, a: np.ndarray) -> float:
+        """The size of the numbers whose rounding `price` and `dual` suffer from, units of value."""
+        if self.is_fixed:
+            return 0.0
+        return self.lam * float(a.sum()) if self.rho == math.inf else self.rho * float(np.abs(r - a).sum())
+
+    def slopes(self, f: np.ndarray) -> np.ndarray:
+        """Derivative of `dual` in the masses at the potentials of the answer."""
+        return f if self.is_fixed or self.rho == math.inf else -self.rho * np.expm1(-f / self.rho)
+
+    def pulled(self, f: np.ndarray, reg: float) -> np.ndarray:
+        """The potentials of atoms without mass, from those ``f`` of a fixed marginal."""
+        return np.clip(f, -self.lam, self.lam) if self.rho == math.inf else f * self.rho / (self.rho + reg)
 
     def dual(self, f: np.ndarray, a: np.ndarray) -> np.ndarray:
         """The concave terms of the dual, one for each atom; f at most lam."""
@@ -91,7 +107,7 @@ class RelaxedWork(Work):
             else:
                 self.system = None
                 yield from self._on_pattern()
-            near = n * m > SMALL or reg <= SMALL_ENOUGH * unit or (target == 0 and self.gap_is_closed(CLOSE))
+            near = n * m > SMALL or reg <= SMALL_ENOUGH * unit
             if last or (target == 0 and ((near and self.gap_is_closed(tol)) or reg <= LEAST * unit)):
                 break
             assert self.system is not None
@@ -167,7 +183,7 @@ def relaxed_answer(work: RelaxedWork, like: Any) -> tuple[dict[str, Any], dict[s
     value = paid + prices[0] + prices[1]
     f, g, lower = _below(work, system)
     size = abs(paid) + prices[0] + prices[1] + float(a @ np.abs(f[work.rows]) + b @ np.abs(g[work.cols]))
-    slack = 16 * _EPS * (size + math.fsum(a) + math.fsum(b))
+    slack = 16 * _EPS * (size + soft_a.rounding(row, a) + soft_b.rounding(col, b))
     fields = {
         "value": value,
         "arcs": arcs,
@@ -181,7 +197,7 @@ def relaxed_answer(work: RelaxedWork, like: Any) -> tuple[dict[str, Any], dict[s
     u, v = system.side_a.potential(system.p, reg), system.side_b.potential(system.q, reg)
     primal = math.fsum(row * u) + math.fsum(col * v) + reg * float(col @ np.log(y)) + prices[0] + prices[1]
     primal -= reg * (math.fsum(col) - math.fsum(a) * math.fsum(b))
-    facts = {
+    facts: dict[str, Any] = {
         "reg": reg,
         "marginal_error": work.trace.error + work.outside,
         "transport_cost": paid,
@@ -192,7 +208,27 @@ def relaxed_answer(work: RelaxedWork, like: Any) -> tuple[dict[str, Any], dict[s
         "regularised_upper": max(primal + slack, dual),
         "entropic_potentials": entropic_potentials(work, system),
     }
+    facts["mass_gradient"] = _mass_gradient(work, facts["entropic_potentials"], (row, col))
     return fields, facts
+
+
+def _mass_gradient(
+    work: RelaxedWork, potentials: tuple[np.ndarray, np.ndarray], sums: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """dV/da and dV/db, V the regularised objective: masses stand in the penalties and in reg KL(P | a ⊗ b).
+
+    dV/da_i = (derivative of the penalty's dual) + reg (sum b - r_i / a_i), r the marginal of the plan.
+    """
+    problem, reg, out = work.problem, work.reg, []
+    sides = (problem.a, work.rows, problem.b), (problem.b, work.cols, problem.a)
+    for soft, start, r, (mass, at, other) in zip(work.softs, potentials, sums, sides):
+        f, part = start.copy(), np.ones(len(mass))
+        none = mass == 0
+        f[none] = soft.pulled(start[none], reg)
+        part[none] = np.exp((f[none] - start[none]) / reg)
+        part[at] = r / mass[at]
+        out.append(soft.slopes(f) + reg * (math.fsum(other) - part))
+    return out[0], out[1]
 
 
 def _scaled(system: Dense, work: Work, y: np.ndarray, like: Any) -> DensePlan:
