@@ -13,7 +13,7 @@ BUILD   = $(shell sed -n 's/^requires = \[\(.*\)\].*/\1/p' pyproject.toml | sed 
 EXTRA   = KANTOROVICH_BASELINES= $(BIN)/python -m pip install --quiet --disable-pip-version-check \
           --no-build-isolation --editable
 
-.PHONY: demo test deep lint docs gallery gpu-check bench clean signatures matrix
+.PHONY: demo test deep lint docs gallery gpu-check bench bench-peers bench-smoke clean signatures matrix
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("kantorovich needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -44,7 +44,7 @@ docs: $(STAMP)
 
 # Every picture of the README and the gallery, drawn anew into docs/pictures.
 gallery: $(STAMP)
-	$(EXTRA) '.[bench]'
+	$(EXTRA) '.[cli,plot]' POT scikit-learn
 	$(BIN)/python -m examples
 
 # Which kernels the tests call from Python, with which types: what hatch_build.py compiles. Commit the result.
@@ -66,13 +66,31 @@ matrix:
 
 # Slow searches: the deep hypothesis profile, mutants, large problems.
 deep: $(STAMP)
-	$(EXTRA) '.[test,bench]'
+	$(EXTRA) '.[test]' lapjv scikit-learn
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest
+	-$(BIN)/python -m bench against HEAD~1
 
-bench: $(STAMP)
-	$(EXTRA) '.[bench]'
-	$(BIN)/python -m bench
+# Other people's solvers, in an environment of their own; what pip cannot install is left out, with its reason
+# in the report. GeomLoss needs PyTorch (gigabytes): add `geomloss torch` to PEERS if you want it.
+PEERS ?= POT scipy lapjv lapx highspy ortools networkx ott-jax pyemd Wasserstein regot
+.venv-peers/.installed:
+	$(PYTHON) -m venv .venv-peers
+	for name in $(PEERS); do .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $$name \
+	    || echo "bench-peers: $$name cannot be installed here"; done
+	touch $@
+
+bench-peers: .venv-peers/.installed
+
+# Every solver on a dozen small problems: under five minutes on two cores.
+bench-smoke: $(STAMP) bench-peers
+	$(BIN)/python -m bench run --suite smoke --limit 5 --repeats 3 --python .venv-peers/bin/python --out bench-out
+	$(BIN)/python -m bench report bench-out
+
+# All suites; resumable, an hour at a time. The older tables: python -m bench table --list
+bench: $(STAMP) bench-peers
+	$(BIN)/python -m bench run --suite all --budget 3600 --python .venv-peers/bin/python --out bench-out
+	$(BIN)/python -m bench report bench-out
 
 clean:
-	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build dist demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

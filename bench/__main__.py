@@ -1,24 +1,46 @@
-"""``python -m bench``: the tables that need no GPU and no training, one after the other (20 minutes)."""
+"""``python -m bench``: the benchmark of optimal-transport solvers.
+
+    run       solvers on the problems of a suite; results go to --out, resumable
+    report    a results folder as Markdown and one HTML page; --publish NAME copies it to bench/results
+    list      suites, families of problems, solvers and why one is missing
+    optima    certified optima of the standard instances: check them, or write them anew
+    convert   a problem as DIMACS min, MPS or Matrix Market
+    against   rows of a commit and of the working tree, in turns
+    table     the older tables (exact, exact_points, families, entropic, ...), one alone
+
+Each has --help. Nothing is measured and nothing written without one of these words.
+"""
 
 from __future__ import annotations
 
-import subprocess
+import importlib
 import sys
 
-TABLES = ("divergences", "exact", "exact_points", "entropic_more", "funnels", "step_time")
+COMMANDS = {
+    "run": "bench.run",
+    "report": "bench.reporting",
+    "list": "bench.catalogue",
+    "optima": "bench.optima",
+    "convert": "bench.formats",
+    "against": "bench.against",
+    "table": "bench.tables",
+}
 
 
-def main() -> int:
-    """Run each table in a process of its own; a table that fails does not stop the next."""
-    failed = []
-    for name in TABLES:
-        print(f"\n== python -m bench.{name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"bench.{name}"]).returncode:
-            failed.append(name)
-    if failed:
-        print(f"failed: {', '.join(failed)}")
-    return 1 if failed else 0
+def main(argv: list[str]) -> int:
+    """Hand the rest of the line to the command."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 0 if argv else 2
+    if argv[0] not in COMMANDS:
+        print(f"bench: no command {argv[0]!r}; one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return int(importlib.import_module(COMMANDS[argv[0]]).main(argv[1:]) or 0)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -25,7 +25,7 @@ SOLVERS = {
     "SciPy `linprog` (HiGHS)": ("bench.solvers.scipy_:linprog", "scipy", "exact"),
     "OR-Tools `SimpleMinCostFlow`": ("bench.solvers.ortools_:flow", "ortools", "exact, rounded costs"),
     "pyemd `emd`": ("bench.solvers.pyemd_:emd", "pyemd", "exact"),
-    "wasserstein `EMD`": ("bench.solvers.wasserstein_:emd", "wasserstein", "exact"),
+    "wasserstein `EMD`": ("bench.solvers.wasserstein_:emd", "Wasserstein", "exact"),
     "POT `sinkhorn`, reg 1e-3": ("bench.solvers.pot:sinkhorn", "POT", "entropic"),
     "POT `sinkhorn_log`, reg 1e-3": ("bench.solvers.pot:sinkhorn_log", "POT", "entropic"),
     "OTT-JAX `Sinkhorn`, reg 1e-3": ("bench.solvers.ott_:sinkhorn", "ott-jax", "entropic"),
@@ -73,10 +73,9 @@ def main(argv: list[str] | None = None) -> int:
     for name, (target, distribution, claim) in SOLVERS.items():
         if options.only and options.only.lower() not in name.lower():
             continue
-        try:
-            importlib.import_module(target.partition(":")[0])
-        except ImportError as error:
-            skipped.append(f"{name} ({error})")
+        module, _, function = target.partition(":")
+        if reason := getattr(importlib.import_module(module), function).missing():
+            skipped.append(f"{name} ({reason})")
             continue
         print(f"{name} ...", end=" ", flush=True, file=sys.stderr)
         report = conformance(target, time_limit=options.time_limit)

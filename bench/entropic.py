@@ -9,7 +9,6 @@ for the divergence, the relative deviation from the certified value.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -26,7 +25,7 @@ import numpy as np
 
 import transport as tp
 from bench.measure import interleaved
-from bench.report import save, table
+from bench.report import arguments, parse, save, table
 
 HEADER = ("problem", "reg", "ours s", "error", "kernel", "rival", "rival s", "rival error", "ratio")
 Case = tuple[str, float, Callable[[], Any], dict[str, Callable[[], Any]]]
@@ -226,12 +225,11 @@ def started(given: list[str]) -> dict[str, Rival]:
 
 def main() -> int:
     """Run, print, save."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = arguments(__doc__, needs=())
     parser.add_argument("pattern", nargs="*", help="parts of names; all by default")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--python", action="append", default=[], metavar="PACKAGE=PATH")
-    parser.add_argument("--save", action="store_true", help="write bench/results/entropic.md")
-    args = parser.parse_args()
+    args = parse(parser)
     warnings.simplefilter("ignore")
     rivals = started(args.python)
     versions = ", ".join(f"{name} {rival.version}" for name, rival in rivals.items())
@@ -248,9 +246,8 @@ def main() -> int:
     for rival in rivals.values():
         rival.close()
     print(table(rows, HEADER))
-    if args.save:
-        note = f"`python -m bench.entropic`: CPU seconds, medians of {args.repeats}. Rivals: {versions}."
-        save("entropic", rows, HEADER, note=note)
+    note = f"`python -m bench.entropic`: CPU seconds, medians of {args.repeats}. Rivals: {versions}."
+    save("entropic", rows, HEADER, note=note, to=args)
     return 0
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import transport as tp
 from bench.measure import interleaved, peak_memory_mb
-from bench.report import save, table
+from bench.report import arguments, parse, save, table
 
 ROWS = ("sliced", "barycentre:1e-3", "barycentre:1e-4", "free", "gw:200", "gw:500")
 
@@ -137,8 +137,12 @@ def duel(row: str) -> list[str]:
     ]
 
 
-def main(rows: list[str]) -> None:
-    """Print and save the table."""
+def main(argv: list[str]) -> None:
+    """Print the table, and save it where told to."""
+    parser = arguments(__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of: {', '.join(ROWS)} (default: all)")
+    options = parse(parser, argv)
+    rows = options.rows or list(ROWS)
     lines = []
     for row in rows:
         lines.append(duel(row))
@@ -146,8 +150,14 @@ def main(rows: list[str]) -> None:
     header = ("problem", "ours, CPU s", "POT, CPU s", "POT / ours", "quality")
     print(table(lines, header))
     if rows == list(ROWS):
-        save("entropic_more", lines, header, note="`python -m bench.entropic_more`; medians of CPU seconds.")
+        save(
+            "entropic_more",
+            lines,
+            header,
+            note="`python -m bench.entropic_more`; medians of CPU seconds.",
+            to=options,
+        )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(ROWS))
+    main(sys.argv[1:])

@@ -3,14 +3,13 @@
 Same process, same matrices, interleaved, medians, after one untimed call each. Our time is the whole of
 `transport.solve`, certificate included; POT runs ``emd2`` with numItermax raised (its default stops early).
 
-    python -m bench.exact            # sizes up to 2000
+    python -m bench.exact            # sizes up to 2000: ten minutes
     python -m bench.exact --full     # up to 8000: an hour on two cores
     python -m bench.exact small warm # some parts only
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from scipy.spatial.distance import cdist
 
 import transport
 from bench.measure import Timing, interleaved
-from bench.report import save
+from bench.report import arguments, parse, save
 
 Instance = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -142,10 +141,10 @@ def warm(n: int) -> Iterator[tuple[str, Instance, Any]]:
 
 def main() -> None:
     """Run the parts asked for and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("parts", nargs="*", default=["small", "matrix", "assignment", "hard", "warm"])
     parser.add_argument("--full", action="store_true", help="sizes up to 8000")
-    options = parser.parse_args()
+    options = parse(parser)
     rows: list[list[str]] = []
 
     def note(part: str, family: str, n: int, *, name: str, ours: Timing, other: Timing) -> None:
@@ -169,7 +168,12 @@ def main() -> None:
             }
             times = interleaved(calls, repeats=5)
             note("warm", family, len(a), name="cold", ours=times["warm"], other=times["cold"])
-    save("exact", rows, ["part", "family", "n", "ours, s", "rival", "s", "ratio", "values differ by"])
+    save(
+        "exact",
+        rows,
+        ["part", "family", "n", "ours, s", "rival", "s", "ratio", "values differ by"],
+        to=options,
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 One process, interleaved, medians, compilation excluded, our certificate included. POT gets the cost matrix
 ready made (its time to build it is not counted) and ``numItermax=10**9``. Rows are named kind:n[:d[:cost]],
 or image kind:size[:cost]; "large" rows are ours alone, with the growth exponents of time and memory. The
-figures are wall-clock: run it on a quiet machine.
+figures are wall-clock: run it on a quiet machine, 20 minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import transport as tp
 from bench.measure import interleaved, peak_memory_mb
 from bench.problems import images, points
-from bench.report import save, table
+from bench.report import arguments, parse, save, table
 
 DUEL = (
     "weighted:1000", "uniform:1000", "weighted:4000", "uniform:4000", "weighted:10000", "uniform:10000",
@@ -95,8 +95,14 @@ def yardstick() -> dict[str, float]:
     return out
 
 
-def main(rows: list[str]) -> None:
-    """Print and save the tables."""
+def main(argv: list[str]) -> None:
+    """Print the tables, and save them where told to."""
+    parser = arguments(__doc__)
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"of: {', '.join([*DUEL, *LARGE])} (default: all)"
+    )
+    options = parse(parser, argv)
+    rows = options.rows or [*DUEL, *LARGE]
     lines = []
     for row in [r for r in rows if r not in LARGE]:
         lines.append(duel(row))
@@ -104,7 +110,13 @@ def main(rows: list[str]) -> None:
     if lines:
         header = ("problem", "ours s", "POT s", "ratio", "rel. diff.", "certified gap")
         print(table(lines, header))
-        save("exact_points", lines, header, note="`python -m bench.exact_points`; medians, wall-clock.")
+        save(
+            "exact_points",
+            lines,
+            header,
+            note="`python -m bench.exact_points`; medians, wall-clock.",
+            to=options,
+        )
     measured = []
     for row in [r for r in rows if r in LARGE]:
         call = "import sys, json; from bench.exact_points import large; print(json.dumps(large(sys.argv[1])))"
@@ -129,7 +141,7 @@ def main(rows: list[str]) -> None:
             _growth(measured)
         )
         print(table(body, header), note, sep="\n")
-        save("exact_points_large", body, header, note=note)
+        save("exact_points_large", body, header, note=note, to=options)
 
 
 def _growth(measured: list[tuple[str, dict[str, float]]]) -> list[str]:
@@ -145,4 +157,4 @@ def _growth(measured: list[tuple[str, dict[str, float]]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*DUEL, *LARGE])
+    main(sys.argv[1:])

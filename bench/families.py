@@ -10,7 +10,6 @@ sum P |C|, and what an independent check of the plan and the potentials says (al
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -26,7 +25,7 @@ import numpy as np
 import transport as tp
 from bench.measure import interleaved
 from bench.problems import families
-from bench.report import save, table
+from bench.report import arguments, parse, save, table
 
 LIMIT = 30.0  # seconds, ours or POT's
 GAP = 1e-12  # certified gap allowed, relative to sum P |C|
@@ -208,15 +207,14 @@ def badness(line: list[str]) -> tuple[int, float]:
 
 def main() -> None:
     """Run the problems asked for; print and save the worst."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("patterns", nargs="*", help="parts of names; all must occur")
     parser.add_argument("--n", type=int, nargs="+", default=[300, 1000])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--every", type=int, default=1, help="take every k-th problem only")
     parser.add_argument("--first", type=int, default=0, help="leave out the problems before this one")
     parser.add_argument("--cpu", action="store_true", help="CPU seconds of one thread: on a shared machine")
-    parser.add_argument("--save", action="store_true", help="write bench/results/families.md")
-    options = parser.parse_args()
+    options = parse(parser)
     lines: list[list[str]] = []
     worker = Worker(cpu=options.cpu)
     for n in options.n:
@@ -233,8 +231,7 @@ def main() -> None:
     bad = sum(bool(line[7]) for line in lines)
     note = f"{len(lines)} problems, {bad} with a verdict. The worst 40:"
     print(note, table(lines[:40], HEADER), sep="\n\n")
-    if options.save:
-        save("families", lines[:40], HEADER, note="`python -m bench.families`. " + note)
+    save("families", lines[:40], HEADER, note="`python -m bench.families`. " + note, to=options)
 
 
 if __name__ == "__main__":

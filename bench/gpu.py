@@ -15,7 +15,6 @@ of ``--repeats``; GB/s counts the bytes of the arguments. "wrong by" is against 
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import sys
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.report import save, table
+from bench.report import arguments, save, table
 from transport.internal import to_numpy
 
 Row = tuple[str, str, str, str, str]
@@ -300,9 +299,7 @@ def run(cp: Any, xp: Any, repeats: int, shrink: int) -> tuple[list[Row], bool]:
 
 def main() -> int:
     """Check, measure, save; 1 if a kernel is wrong, 2 without a GPU."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__, needs=())
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--small", action="store_true", help="a thousandth of the size, twice")
     options = parser.parse_args()
@@ -323,7 +320,7 @@ def main() -> int:
         f"`python -m bench.gpu` on one {device}: CuPy {cp.__version__}, CUDA runtime "
         f"{cp.cuda.runtime.runtimeGetVersion()}, driver {cp.cuda.runtime.driverGetVersion()}."
     )
-    print(save(f"gpu-{slug}", rows, HEADER, note=note))
+    print(save(f"gpu-{slug}", rows, HEADER, note=note, to=options) or "")
     return 0 if right else 1
 
 

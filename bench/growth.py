@@ -16,7 +16,7 @@ import numpy as np
 import transport as tp
 from bench.measure import peak_memory_mb
 from bench.problems.points import cloud
-from bench.report import save, table
+from bench.report import arguments, parse, save, table
 
 KINDS = {
     "matrix": (2, (500, 1000, 2000, 4000)),
@@ -45,8 +45,14 @@ def one(kind: str, n: int) -> dict[str, float]:
     return {"seconds": min(seconds), "mb": peak_memory_mb() - before}
 
 
-def main(kinds: list[str]) -> None:
-    """Print and save the table."""
+def main(argv: list[str]) -> None:
+    """Print the table, and save it where told to."""
+    parser = arguments(__doc__, needs=())
+    parser.add_argument(
+        "kinds", nargs="*", metavar="KIND", help=f"of: {', '.join(KINDS)} (default: all, ten minutes)"
+    )
+    options = parse(parser, argv)
+    kinds = options.kinds or list(KINDS)
     rows = []
     for kind in kinds:
         call = "import sys, json; from bench.growth import one; "
@@ -70,8 +76,8 @@ def main(kinds: list[str]) -> None:
         print("  ".join(rows[-1]), flush=True)
     header = ("kind", "n", "seconds", "time ~ n^", "MB added", "memory ~ n^")
     print(table(rows, header))
-    save("growth", rows, header, note="`python -m bench.growth`; POT needs 40 bytes a pair: n^2.")
+    save("growth", rows, header, note="`python -m bench.growth`; POT needs 40 bytes a pair: n^2.", to=options)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(KINDS))
+    main(sys.argv[1:])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -25,7 +27,17 @@ def machine() -> dict[str, Any]:
         platform.processor(),
     )
     versions = {}
-    for name in ("numpy", "scipy", "numba", "POT", "lapjv", "torch", "cupy-cuda12x", "cupy-cuda13x"):
+    for name in (
+        "kantorovich",
+        "numpy",
+        "scipy",
+        "numba",
+        "POT",
+        "lapjv",
+        "torch",
+        "cupy-cuda12x",
+        "cupy-cuda13x",
+    ):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -52,10 +64,37 @@ def table(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def save(name: str, rows: Sequence[Sequence[Any]], header: Sequence[str], *, note: str = "") -> Path:
-    """Write ``bench/results/<name>.md``: the table, the machine, the command's note."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.md"
+def arguments(text: str | None, *, needs: Sequence[str] = ("ot",)) -> argparse.ArgumentParser:
+    """A parser with --out and --publish; `save` writes only where one of them says so."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the table to this folder")
+    parser.add_argument(
+        "--publish", action="store_true", help="write it to bench/results, which the docs quote"
+    )
+    parser.set_defaults(needs=needs)
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse, and end with one line if a library is missing."""
+    options = parser.parse_args(argv)
+    packages = {"ot": "POT"}
+    for module in options.needs:
+        if importlib.util.find_spec(module) is None:
+            package = packages.get(module, module)
+            raise SystemExit(f"{parser.prog} needs {package}: pip install {package}")
+    return options
+
+
+def save(
+    name: str, rows: Sequence[Sequence[Any]], header: Sequence[str], *, to: argparse.Namespace, note: str = ""
+) -> Path | None:
+    """Write ``<name>.md``: table, machine, the command's note; where ``--out`` or ``--publish`` says."""
+    folder = RESULTS if to.publish else to.out
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.md"
     facts = json.dumps(machine(), ensure_ascii=False)
     path.write_text(f"# {name}\n\n{note}\n\n{table(rows, header)}\n\n```json\n{facts}\n```\n")
     return path

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyemd
+
+from bench.solvers import Task, no_forbidden, solver
 
 
-def emd(cost: Any, a: Any, b: Any) -> Any:
+@solver("pyemd emd", package="pyemd", where=no_forbidden)
+def emd(task: Task) -> Callable[[], Any]:
     """A square problem on the n + m atoms of both sides."""
-    n, m = cost.shape
+    import pyemd
+
+    n, m = task.matrix.shape
     square = np.zeros((n + m, n + m))
-    square[:n, n:], square[n:, :n] = cost, np.asarray(cost).T
-    first, second = np.concatenate([a, np.zeros(m)]), np.concatenate([np.zeros(n), b])
-    return pyemd.emd(first, second, square)
+    square[:n, n:], square[n:, :n] = task.matrix, task.matrix.T
+    first, second = np.concatenate([task.a, np.zeros(m)]), np.concatenate([np.zeros(n), task.b])
+    return lambda: {"value": float(pyemd.emd(first, second, square))}
