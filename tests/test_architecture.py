@@ -157,6 +157,33 @@ def test_imports_inside_functions_load_what_is_heavy(name):
             assert kernel or heavy, f"line {node.lineno}: import {target} at the top"
 
 
+COSTS = {
+    "Matrix",
+    "SparseMatrix",
+    "PointCloud",
+    "Grid",
+    "Circle",
+    "TreeMetric",
+    "FunctionCost",
+    "KdTree",
+    "Tiles",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "transport" / "_solver").glob("*.py")), ids=lambda p: p.name)
+def test_the_solver_does_not_ask_what_kind_a_cost_is(path):
+    """It asks the `Cost` protocol: no isinstance, type, getattr or hasattr on costs and their searches."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            asked = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            about = node.func.id in ("isinstance", "issubclass", "type") and asked & COSTS
+            assert not about, f"line {node.lineno}"
+            if node.func.id in ("getattr", "hasattr"):
+                assert not {"cost", "cloud"} & set(ast.unparse(node.args[0]).split(".")), (
+                    f"line {node.lineno}"
+                )
+
+
 ENGINE = [
     *(ROOT / "transport" / "_solver").glob("*.py"),
     *(ROOT / "transport" / "_kernels").glob("*.py"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transport._cost import rounded_down, row_blocks
+from transport._cost import Unstructured, rounded_down, row_blocks
 from transport._solver.tuning import TUNING
 from transport.internal import (
     as_float64,
@@ -23,7 +23,7 @@ _SAMPLE = 16
 _SAME = 1e-9  # of the largest entry: BLAS may round by block, a cost normalised by block is caught
 
 
-class FunctionCost:
+class FunctionCost(Unstructured):
     """The cost ``function(x, y)`` between two sets of points, for any vectorised function.
 
     ``PointCloud(x, y, function)`` makes one. The function is called on blocks: ``u`` of shape (k, d) and

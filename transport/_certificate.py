@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transport._completion import Parted, complete
-from transport._cost import Cost, Matrix
+from transport._cost import Cost
 from transport._fitting import fitted_potentials
 from transport._problem import Coupling, Problem
 from transport._solver.tuning import TUNING
@@ -259,9 +259,10 @@ def _bounds(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarra
         f, g = np.zeros(len(problem.a)), np.zeros(len(problem.b))
         f[rows], g[cols] = feasible_potentials(core, coupling.f[rows])
     else:
-        if isinstance(cost, Matrix) and cost.values.size <= TUNING.proof_pairs:
+        values = cost.stored
+        if values is not None and values.size <= TUNING.proof_pairs:
             sound, g, sums = k.bounds_matrix(
-                cost.values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
+                values, coupling.f, coupling.rows, coupling.cols, coupling.mass, problem.a, problem.b
             )
             if sound:
                 return coupling.f, g, Sums(*sums)

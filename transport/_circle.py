@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from transport._cost import Unstructured
 from transport._points import PointCloud
 from transport._univariate import _centred, _positions
 from transport.internal import check_positive, namespace, to_numpy
 
 
-class Circle:
+class Circle(Unstructured):
     """The cost d(x_i, y_j)^power on a circle of length ``period``, d along the shorter arc.
 
     For power >= 1 `transport.solve` finds plan and potentials in closed form, O((n + m) log(n + m)).
@@ -49,6 +50,11 @@ class Circle:
     """
 
     has_forbidden = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:  # type: ignore[override]
+        """ "circle" if it is convex."""
+        return ("circle", *Unstructured.methods) if self.is_convex else Unstructured.methods
 
     def __init__(self, x: Any, y: Any, *, power: float = 1.0, period: float = 1.0) -> None:
         self.power = check_positive(power, "power")

@@ -1,4 +1,8 @@
-"""Costs, by what they can do: entries, row blocks, c-transform. Here: the protocol and the stored matrix."""
+"""Costs: the protocol with all that the engine asks of one, and the stored matrix.
+
+Nothing in the engine asks what class a cost is of. It asks which methods suit it (`Cost.methods`), whether
+its entries are stored (`Cost.stored`) and whether it has points (`Cost.points`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+
+from transport._solver.tuning import TUNING
 
 
 def _kernels() -> ModuleType:
@@ -18,8 +24,64 @@ def _kernels() -> ModuleType:
     return costs
 
 
+class Search(Protocol):
+    """Points in an order of their own, made to be searched: `KdTree` or `Tiles`."""
+
+    @property
+    def points(self) -> np.ndarray:
+        """In that order, shape (n, d)."""
+        ...
+
+    @property
+    def order(self) -> np.ndarray:
+        """points[k] = original[order[k]]."""
+        ...
+
+    @property
+    def prunes(self) -> bool:
+        """Whether a search visits a small part of the points."""
+        ...
+
+
+class Points(Protocol):
+    """What the engine asks of a cost |x_i - y_j|^power between points."""
+
+    x: np.ndarray
+    y: np.ndarray
+    metric: str
+    power: float
+    is_distinct: bool
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the space."""
+        ...
+
+    @property
+    def tree_x(self) -> Any:
+        """The `Search` structure of x, built on first use and kept."""
+        ...
+
+    @property
+    def tree_y(self) -> Any:
+        """The same of y."""
+        ...
+
+    @property
+    def magnitude(self) -> float:
+        """An upper bound of the costs."""
+        ...
+
+    def unit(self) -> tuple[int, float]:
+        """(s, u): the cost is u times that of 2^-s x, 2^-s y."""
+        ...
+
+
 class Cost(Protocol):
-    """What the solvers and the certificate need to know of a cost matrix C, shape (n, m)."""
+    """What the solvers and the certificate ask of a cost matrix C, shape (n, m).
+
+    `Unstructured` answers the second half, from ``methods`` on, for costs known by their entries only.
+    """
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,6 +123,72 @@ class Cost(Protocol):
         """The cost of the reversed problem."""
         ...
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of `Exact` that suit it, the best first; "matrix" and "blocks" suit any cost."""
+        ...
+
+    @property
+    def stored(self) -> np.ndarray | None:
+        """All entries, if that is what the cost is."""
+        ...
+
+    @property
+    def points(self) -> Points | None:
+        """The points it is a cost between, if method "points" suits it."""
+        ...
+
+    @property
+    def thread_safe(self) -> bool:
+        """Whether blocks may be evaluated on several threads at once."""
+        ...
+
+    def check(self) -> None:
+        """Raises ValueError if some entry is NaN or -inf."""
+        ...
+
+    def restrict(self, rows: np.ndarray, cols: np.ndarray) -> Cost | None:
+        """C[rows][:, cols] as a cost; None where it knows no part of itself."""
+        ...
+
+    def between(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """C[rows][:, cols], shape (k, l)."""
+        ...
+
+    def strips(self) -> list[tuple[int, int]]:
+        """Ranges of rows whose blocks are evaluated at a time, always the same."""
+        ...
+
+
+class Unstructured:
+    """What a cost answers of which nothing is known but its entries."""
+
+    methods: tuple[str, ...] = ("blocks", "matrix")
+    stored: np.ndarray | None = None
+    thread_safe: bool = True
+
+    @property
+    def points(self) -> Any:
+        """None: there are none that method "points" could search."""
+        return None
+
+    def check(self) -> None:
+        """Nothing to refuse."""
+
+    def restrict(self: Any, rows: np.ndarray, cols: np.ndarray) -> Any:
+        """None: it knows no part of itself."""
+        return None
+
+    def between(self: Any, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """C[rows][:, cols], from single entries."""
+        pairs = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
+        return np.asarray(self.entries(*pairs)).reshape(len(rows), len(cols))
+
+    def strips(self: Any) -> list[tuple[int, int]]:
+        """Ranges of rows of about `strip_entries` entries."""
+        n, m = self.shape
+        return list(row_blocks(n, m, TUNING.strip_entries))
+
 
 def row_blocks(n: int, m: int, target: int = 1 << 21) -> Iterator[tuple[int, int]]:
     """Ranges of rows whose blocks hold about ``target`` entries."""
@@ -79,12 +207,18 @@ def rounded_down(difference: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Matrix:
+class Matrix(Unstructured):
     """A stored cost matrix, C-contiguous float64; +inf marks a forbidden arc."""
 
     values: np.ndarray
 
     relative_error = 0.0
+    methods = ("matrix", "blocks")
+
+    @property
+    def stored(self) -> np.ndarray:  # type: ignore[override]
+        """The entries."""
+        return self.values
 
     @property
     def shape(self) -> tuple[int, int]:

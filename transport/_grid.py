@@ -61,6 +61,16 @@ class Grid(PointCloud):
         super().__init__(cells, cells, cost, power=power)
         self.grid_shape, self.steps = axes, np.array(steps)
 
+    is_distinct = True
+
+    @property
+    def methods(self) -> tuple[str, ...]:  # type: ignore[override]
+        """ "grid" for l1, after "line" where that suits."""
+        general = super().methods
+        if not self.is_l1:
+            return general
+        return ("line", "grid", *general[1:]) if self.is_one_dimensional else ("grid", *general)
+
     @property
     def is_l1(self) -> bool:
         """The l1 distance itself: a shortest path from cell to neighbouring cell."""

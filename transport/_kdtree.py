@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class KdTree:
     points: np.ndarray
     order: np.ndarray
     tuning: Tuning = TUNING
+
+    prunes: ClassVar[bool] = True
 
     @classmethod
     def build(cls, points: np.ndarray, tuning: Tuning = TUNING) -> KdTree:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from transport._callable import FunctionCost
-from transport._cost import rounded_down, row_blocks
+from transport._cost import Unstructured, rounded_down, row_blocks
 from transport._kdtree import KdTree, look_at_all
 from transport._solver.tuning import TUNING
 from transport._tiles import Tiles, index
@@ -25,7 +25,7 @@ def _exp2(exponent: int, power: float) -> float:
     return math.ldexp(2.0 ** float(product - whole), whole)
 
 
-class PointCloud:
+class PointCloud(Unstructured):
     """The cost d(x_i, y_j)^power between two sets of points; the n x m matrix is never formed.
 
     Parameters
@@ -53,6 +53,8 @@ class PointCloud:
     """
 
     has_forbidden = False
+
+    is_distinct = False  # whether it is known that no two points coincide
 
     def __new__(cls, x: Any = None, y: Any = None, cost: Any = "sqeuclidean", **options: Any) -> Any:
         """A `FunctionCost` where ``cost`` is a function."""
@@ -108,6 +110,17 @@ class PointCloud:
         self._magnitude = self._base_magnitude * self._factor
         if not math.isfinite(self._magnitude):
             raise ValueError("the largest cost overflows float64; scale x and y down")
+
+    @property
+    def methods(self) -> tuple[str, ...]:  # type: ignore[override]
+        """ "line" for points on a line with a convex cost."""
+        general = ("points", "matrix", "blocks")
+        return ("line", *general) if self.is_one_dimensional else general
+
+    @property
+    def points(self) -> PointCloud:
+        """Itself."""
+        return self
 
     def unit(self) -> tuple[int, float]:
         """(s, u): the cost is u times that of 2^-s x, 2^-s y, whose size leaves room for sums and squares."""

@@ -49,18 +49,18 @@ class Problem:
 
         None where that leaves most of the pairs, or the cost knows no part of itself.
         """
-        restrict = getattr(self.cost, "restrict", None)
-        if restrict is None or not self.has_zero_mass:
+        if not self.has_zero_mass:
             return None
         rows, cols = np.flatnonzero(self.a), np.flatnonzero(self.b)
         if 2 * len(rows) * len(cols) > len(self.a) * len(self.b):
             return None
-        return Problem(restrict(rows, cols), self.a[rows], self.b[cols]), rows, cols
+        part = self.cost.restrict(rows, cols)
+        return None if part is None else (Problem(part, self.a[rows], self.b[cols]), rows, cols)
 
     @property
     def is_one_dimensional(self) -> bool:
         """Points on a line with a convex cost of the distance: the sorted coupling is optimal."""
-        return bool(getattr(self.cost, "is_one_dimensional", False))
+        return "line" in self.cost.methods
 
 
 class Coupling(NamedTuple):

@@ -142,7 +142,7 @@ def solve(
             max_iter = check_count(max_iter, "max_iter")
         if time_limit is not None:
             time_limit = check_positive(time_limit, "time_limit")
-        if isinstance(problem.cost, Matrix) and problem.has_zero_mass:
+        if problem.has_zero_mass:
             problem.cost.check()  # solvers do not look where there is no mass
         limits: dict[str, Any] = {
             "tol": tol, "max_iter": max_iter, "time_limit": time_limit, "callback": heard,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from transport._cost import rounded_down
+from transport._cost import Unstructured, rounded_down
 from transport.internal import (
     DuplicateEntriesWarning,
     as_float64,
@@ -35,7 +35,7 @@ def is_sparse(x: Any) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class SparseMatrix:
+class SparseMatrix(Unstructured):
     """Costs in CSR form, columns ascending, none twice, all finite; everything else is +inf.
 
     ``indptr`` and ``col`` are int64: arc e of row i, indptr[i] <= e < indptr[i + 1], goes to col[e].
@@ -47,6 +47,7 @@ class SparseMatrix:
     shape: tuple[int, int]
 
     relative_error = 0.0
+    methods = ("sparse", "matrix", "blocks")
 
     @classmethod
     def from_scipy(cls, cost: Any) -> SparseMatrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class Tiles:
     points: np.ndarray
     dtype: type[np.float32] | type[np.float64] = np.float32
     tuning: Tuning = TUNING
+
+    prunes: ClassVar[bool] = False
 
     @cached_property
     def order(self) -> np.ndarray:

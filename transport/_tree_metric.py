@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from transport._cost import Unstructured
 from transport.internal import as_float64, namespace, require_finite, to_numpy
 
 _SHRINK = 1.0 - 2.0**-49  # below the rounding of any computed distance
 
 
-class TreeMetric:
+class TreeMetric(Unstructured):
     """The cost d(x_i, y_j) on a tree: the total length of the edges between two of its nodes.
 
     `transport.solve` finds plan and potentials in closed form, O(nodes + n + m): every edge carries the
@@ -48,6 +49,7 @@ class TreeMetric:
     """
 
     has_forbidden = False
+    methods = ("tree", "matrix", "blocks")
     relative_error = 8 * 2.0**-52
 
     def __init__(self, parents: Any, lengths: Any, *, x: Any = None, y: Any = None) -> None:

@@ -213,9 +213,9 @@ def _exactly(problem: Problem, work: Work) -> Iterator[Coupling]:
 
 def restricted(cost: Cost, rows: np.ndarray, cols: np.ndarray) -> Cost:
     """The cost between some of the atoms; stored where the cost cannot be restricted itself."""
-    restrict = getattr(cost, "restrict", None)
-    if restrict is not None:
-        return restrict(rows, cols)
+    part = cost.restrict(rows, cols)
+    if part is not None:
+        return part
     if len(rows) * len(cols) <= STORED:
         out = np.empty((len(rows), len(cols)))
         for k, i in enumerate(rows):

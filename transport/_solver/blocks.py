@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from transport._callable import FunctionCost
 from transport._cost import Cost, row_blocks
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.tuning import TUNING, Tuning
@@ -39,7 +38,7 @@ class BlockOracle:
         self.exponent = 0  # costs are in units of 2^exponent
         self.has_forbidden, self.forbids_by_size, self.magnitude = False, True, 0.0
         n = cost.shape[0]
-        self._strips = cost.strips() if isinstance(cost, FunctionCost) else _wide_strips(cost, tuning)
+        self._strips = cost.strips()
         self._whole = (len(sources), len(sinks)) == (n, cost.shape[1])
         self._keys, self._known = np.empty(0, np.int64), np.empty(0)
         self._g = np.zeros(len(sinks))
@@ -62,7 +61,7 @@ class BlockOracle:
 
     def _scan(self, visit: _Scan) -> Slices[None]:
         """``visit(i0, i1, costs)`` for all strips: in turn, or on all cores if the cost may be called so."""
-        wave = 4 * thread_count() if getattr(self.cost, "thread_safe", True) else 1
+        wave = 4 * thread_count() if self.cost.thread_safe else 1
         began = time.perf_counter()
         for base in range(0, len(self._strips), wave):
             if time.perf_counter() - began > _SLICE_SECONDS:
@@ -120,10 +119,7 @@ class BlockOracle:
 
     def _between(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
         rows, cols = self.sources[rows], self.sinks[cols]
-        if isinstance(self.cost, FunctionCost):
-            return self._scaled(self.cost.between(rows, cols))
-        pairs = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
-        return self._scaled(self.cost.entries(*pairs).reshape(len(rows), len(cols)))
+        return self._scaled(self.cost.between(rows, cols))
 
     def _remember(self, rows: np.ndarray, cols: np.ndarray, costs: np.ndarray) -> None:
         keys = np.concatenate([self._keys, rows * np.int64(len(self.sinks)) + cols])
@@ -204,7 +200,3 @@ class BlockOracle:
         rows, which = np.nonzero(np.arange(cols.shape[1]) < count[:, None])
         self._remember(rows, cols[rows, which], costs[rows, which])
         return rows, cols[rows, which]
-
-
-def _wide_strips(cost: Cost, tuning: Tuning) -> list[tuple[int, int]]:
-    return list(row_blocks(*cost.shape, tuning.strip_entries))

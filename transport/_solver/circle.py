@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -18,8 +19,7 @@ def circular_coupling(problem: Problem) -> Coupling:
     from transport._kernels.circle_plan import once_around
     from transport._kernels.simplex_pool import peel
 
-    circle = problem.cost
-    assert isinstance(circle, Circle)
+    circle = cast(Circle, problem.cost)
     unit = 2.0 ** math.frexp(circle.period)[1]
     period = circle.period / unit
     sources, sinks = np.flatnonzero(problem.a > 0), np.flatnonzero(problem.b > 0)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transport._points import PointCloud
 from transport._problem import Coupling, Problem
 from transport._solver.trees import ends
 from transport._solver.tuning import TUNING, Tuning
@@ -98,8 +97,8 @@ def _by_group(group: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def merged(problem: Problem, t: Tuning = TUNING) -> Merged | None:
     """The problem between distinct points; None if there are hardly fewer of them."""
-    cloud = problem.cost
-    if type(cloud) is not PointCloud or problem.is_one_dimensional:
+    cloud = problem.cost.points
+    if cloud is None or cloud.is_distinct or problem.is_one_dimensional:
         return None
     n, m = problem.shape
     if (
@@ -118,5 +117,6 @@ def merged(problem: Problem, t: Tuning = TUNING) -> Merged | None:
     if problem.has_equal_masses:  # in whole units: ties stay ties
         common = math.gcd(n, m)
         a, b = np.full(n, float(m // common)), np.full(m, float(n // common))
-    points = cloud._with(cloud.x[x.first], cloud.y[y.first])
+    points = problem.cost.restrict(x.first, y.first)
+    assert points is not None
     return Merged(problem, Problem(points, np.bincount(x.of, weights=a), np.bincount(y.of, weights=b)), x, y)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 
 from transport._answer import Status
-from transport._kdtree import KdTree
-from transport._points import PointCloud
+from transport._cost import Points
 from transport._problem import Coupling, Problem
 from transport._solution import Solution
 from transport._solver.assignment import Matching, assign
@@ -189,8 +188,8 @@ def _solve(state: State) -> Slices[None]:
         return
     oracle: AnyOracle
     if state.plan.method == "points":
-        cloud = state.problem.cost
-        assert isinstance(cloud, PointCloud)
+        cloud = state.problem.cost.points
+        assert cloud is not None
         oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
         state.has_all = False  # and if they are all there, then in another order
         a, b = oracle.x.mass, oracle.y.mass
@@ -210,9 +209,8 @@ def _solve(state: State) -> Slices[None]:
         if state.plan.method == "blocks":
             oracle = yield from _block_oracle(state)
         else:
-            sparse = state.problem.cost
-            assert isinstance(sparse, SparseMatrix)
-            oracle = SparseOracle(sparse.restrict(state.sources, state.sinks), state.work.tuning)
+            arcs = cast(SparseMatrix, state.problem.cost).restrict(state.sources, state.sinks)
+            oracle = SparseOracle(arcs, state.work.tuning)
             state.unit = math.ldexp(1.0, oracle.exponent)
     state.work.stage = "building the shortlist"
     if state.begun is not None:
@@ -251,9 +249,9 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     return oracle
 
 
-def _between_points(state: State, cloud: PointCloud, oracle: GeometricOracle) -> tuple[Step, Step]:
+def _between_points(state: State, cloud: Points, oracle: GeometricOracle) -> tuple[Step, Step]:
     """Start and core, now that it is known whether kd trees prune."""
-    prunes = isinstance(oracle.x.tree, KdTree), isinstance(oracle.y.tree, KdTree)
+    prunes = oracle.x.tree.prunes, oracle.y.tree.prunes
     equal = bool(oracle.x.mass.max() == oracle.y.mass.max() == 1)
     return between_points(cloud, oracle.shape, state.work.tuning, equal=equal, prunes=prunes)
 

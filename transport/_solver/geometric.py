@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from transport._cost import Points
 from transport._kdtree import Fitted, Found, KdTree
-from transport._points import PointCloud
 from transport._problem import Problem
 from transport._solver.affine import affine_potential
 from transport._solver.assignment import Matching
@@ -167,7 +167,7 @@ class GeometricOracle:
         """Unit masses, and so many points that `assignment` pays; clusters must mean something."""
         if self.x.mass.max() > 1 or self.y.mass.max() > 1:
             return False
-        trees = isinstance(self.x.tree, KdTree) and isinstance(self.y.tree, KdTree)
+        trees = self.x.tree.prunes and self.y.tree.prunes
         n, dim = self.x.tree.points.shape
         return trees and n * (dim - 1) ** 2 >= self.work.tuning.auction_points
 
@@ -205,9 +205,9 @@ class GeometricOracle:
 
     def start(self) -> Slices[Start]:
         """Solve the coarser levels; the last one, refined, is where this one starts."""
-        if isinstance(self.x.tree, Tiles) or isinstance(self.y.tree, Tiles):  # clusters say little there
+        if not (self.x.tree.prunes and self.y.tree.prunes):  # clusters say little there
             start = Start(*(yield from self._shortlist(*(yield from self._guess()))))
-            if isinstance(self.y.tree, Tiles):  # trees cannot leave out points
+            if not self.y.tree.prunes:  # trees cannot leave out points
                 better = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
                 if better is not start:
                     self.work.note("start", "rounded masses", f"{self.work.tuning.rough_units} units a node")
@@ -336,7 +336,7 @@ class GeometricOracle:
 
 
 def lay_out(
-    problem: Problem, cloud: PointCloud, work: Work
+    problem: Problem, cloud: Points, work: Work
 ) -> tuple[GeometricOracle, np.ndarray, np.ndarray, float]:
     """(oracle, sources, sinks, unit): the points with mass in kd order; its costs are in units of ``unit``.
 
@@ -346,9 +346,9 @@ def lay_out(
     a, b = integer_masses(problem.a[sources], problem.b[sinks])
     shift, unit = cloud.unit()
     trees = []
-    for keep, points, tree in ((sources, cloud.x, "tree_x"), (sinks, cloud.y, "tree_y")):
+    for keep, points, side in ((sources, cloud.x, 0), (sinks, cloud.y, 1)):
         if len(keep) == len(points) and shift == 0:
-            trees.append(getattr(cloud, tree))  # shared with the certificate
+            trees.append(cloud.tree_y if side else cloud.tree_x)  # shared with the certificate
         else:
             trees.append(index(np.ldexp(points[keep], -shift), METRICS.index(cloud.metric), work.tuning))
     norm = Norm(METRICS.index(cloud.metric), cloud.power, work.tuning.block_pairs)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -89,8 +90,7 @@ class Network:
 
 def network(problem: Problem) -> Network:
     """What moves, in integers so small that M for every cell fits: a unit is about 2^-60 n of what moves."""
-    grid = problem.cost
-    assert isinstance(grid, Grid)
+    grid = cast(Grid, problem.cost)
     net = problem.a - problem.b
     size = np.abs(net)
     total = math.fsum(size) / 2

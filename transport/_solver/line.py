@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from transport._points import PointCloud
@@ -12,8 +14,7 @@ def sorted_coupling(problem: Problem) -> Coupling:
     """The optimal plan and potentials for |x - y|^p, p >= 1, on the line."""
     from transport._kernels import line
 
-    cloud = problem.cost
-    assert isinstance(cloud, PointCloud)
+    cloud = cast(PointCloud, problem.cost)
     sources, sinks = np.flatnonzero(problem.a > 0), np.flatnonzero(problem.b > 0)
     sources = sources[np.argsort(cloud.x[sources, 0], kind="stable")]
     sinks = sinks[np.argsort(cloud.y[sinks, 0], kind="stable")]

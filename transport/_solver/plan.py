@@ -41,20 +41,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from transport._circle import Circle
-from transport._cost import Matrix
-from transport._grid import Grid
-from transport._kdtree import KdTree
-from transport._points import PointCloud
+from transport._cost import Cost, Points
 from transport._problem import Problem
 from transport._solver.memory import require
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
-from transport._tree_metric import TreeMetric
 
 METHODS = ("auto", "line", "points", "matrix", "blocks", "sparse", "circle", "tree", "grid")
 STORED = "a stored cost matrix"
@@ -183,15 +178,16 @@ def _route(
     if method == "matrix" and not problem.cost.has_forbidden and min(shape) >= t.cluster_rows:
         why = f"{min(shape)} rows or columns >= cluster_rows = {t.cluster_rows}, none forbidden"
         return Step("start", "clusters of costs", why), tree_of(nodes, t, refined=True)
-    cloud = problem.cost
-    if method == "points" and look and isinstance(cloud, PointCloud):
-        prunes = isinstance(cloud.tree_x, KdTree), isinstance(cloud.tree_y, KdTree)
+    cloud = problem.cost.points
+    if method == "points" and look and cloud is not None:
+        prunes = cloud.tree_x.prunes, cloud.tree_y.prunes
         equal = _has_unit_masses(problem)
         return between_points(cloud, shape, t, equal=equal, prunes=prunes)
-    if isinstance(cloud, SparseMatrix):
+    if method == "sparse":
+        arcs = cast(SparseMatrix, problem.cost)
         short = Step("start", "shortlist", f"{t.sparse_shortlist} cheapest stored arcs a node")
-        choice = len(cloud.data) >= t.auction_choice * shape[0]
-        if _has_unit_masses(problem) and shape[0] >= t.auction_rows and choice and _all_reached(cloud):
+        choice = len(arcs.data) >= t.auction_choice * shape[0]
+        if _has_unit_masses(problem) and shape[0] >= t.auction_rows and choice and _all_reached(arcs):
             why = f"equal masses, {shape[0]} rows >= auction_rows = {t.auction_rows}"
             return short, Step("core", AUCTION, why)
         return short, tree_of(nodes, t, refined=False)
@@ -200,7 +196,7 @@ def _route(
 
 
 def between_points(
-    cloud: PointCloud, shape: tuple[int, int], t: Tuning, *, equal: bool, prunes: tuple[bool, bool]
+    cloud: Points, shape: tuple[int, int], t: Tuning, *, equal: bool, prunes: tuple[bool, bool]
 ) -> tuple[Step, Step]:
     """(start, core) of a large problem between points; ``prunes``: a side's kd tree does."""
     n, m = shape
@@ -283,7 +279,7 @@ def choose(problem: Problem, method: str, tuning: Tuning = TUNING) -> tuple[str,
     if method in ("points", "blocks", "grid"):
         bytes_ = NODE_BYTES if method == "points" else BLOCK_NODE_BYTES
         require(bytes_ * (n + m), f"solving {n} x {m} points", "thin out or cluster the points")
-    elif method == "matrix" and not isinstance(problem.cost, Matrix):
+    elif method == "matrix" and problem.cost.stored is None:
         require(8 * n * m, f"the cost matrix of {n} x {m} points", "leave method='auto': it stores no matrix")
     return method, reason
 
@@ -295,68 +291,68 @@ def _with_mass(problem: Problem) -> tuple[int, int]:
 
 def _few(problem: Problem, t: Tuning) -> int:
     """Pairs up to which storing them wins."""
-    cloud = problem.cost
-    if not isinstance(cloud, PointCloud):
+    cloud = problem.cost.points
+    if cloud is None:
         return t.stored_pairs
     plain = cloud.metric == "euclidean" and cloud.power in (1.0, 2.0)
     n, m = problem.shape
     if cloud.dim > t.low_dimensions:
         worth = t.stored_pairs < n * m <= t.stored_pairs_high
-        if worth and (not plain or _is_uneven(cloud, t, clusters=True)):
+        if worth and (not plain or _is_uneven(problem.cost, t, clusters=True)):
             return t.stored_pairs_high
     if not t.stored_pairs < n * m <= t.medium_pairs:
         return t.stored_pairs
-    if cloud.dim > t.high_dimensions or _is_uneven(cloud, t, clusters=False):
+    if cloud.dim > t.high_dimensions or _is_uneven(problem.cost, t, clusters=False):
         return t.medium_pairs
     return t.medium_pairs if not plain and problem.has_equal_masses else t.stored_pairs
 
 
-def _is_uneven(cloud: PointCloud, t: Tuning, *, clusters: bool) -> bool:
+def _is_uneven(cost: Cost, t: Tuning, *, clusters: bool) -> bool:
     """Whether some points are far from all others or (``clusters``) many so near that tiles cannot tell."""
-    n, m = cloud.shape
+    n, m = cost.shape
     rows, cols = np.arange(t.sample) * n // t.sample, np.arange(t.sample) * m // t.sample
-    few, typical = np.quantile(cloud.restrict(rows, cols).block(0, t.sample), (0.05, 0.5))
-    far = t.uneven**cloud.power
-    return bool(cloud.magnitude > far * typical or (clusters and typical > far * few))
+    few, typical = np.quantile(cost.between(rows, cols), (0.05, 0.5))
+    far = t.uneven ** (cost.points.power if cost.points is not None else 1.0)
+    return bool(cost.magnitude > far * typical or (clusters and typical > far * few))
+
+
+NEEDS = {
+    "line": "a PointCloud on a line with a convex cost (power >= 1)",
+    "points": "a PointCloud cost",
+    "sparse": "a scipy sparse cost, whose stored entries are the allowed arcs",
+    "circle": "a Circle cost with power >= 1",
+    "tree": "a TreeMetric cost",
+    "grid": "a Grid with cost 'cityblock' and power 1",
+}
+"""What a method needs that does not suit every cost."""
+CLOSED_FORMS = {
+    "line": "points on a line, convex cost: the sorted coupling is optimal",
+    "circle": "points on a circle, convex cost: a shifted sorted coupling is optimal",
+    "tree": "a tree metric: every edge carries the difference of the masses on its two sides",
+}
+"""Method -> why nothing has to be searched."""
 
 
 def _choose(problem: Problem, method: str, t: Tuning) -> tuple[str, str]:
     cost = problem.cost
     n, m = _with_mass(problem)
-    if method == "line" and not problem.is_one_dimensional:
-        raise ValueError("method='line' needs a PointCloud on a line with a convex cost (power >= 1)")
-    if method == "points" and not isinstance(cost, PointCloud):
-        raise ValueError("method='points' needs a PointCloud cost")
-    if method == "sparse" and not isinstance(cost, SparseMatrix):
-        raise ValueError(
-            "method='sparse' needs a scipy sparse cost, whose stored entries are the allowed arcs"
-        )
-    on_circle = isinstance(cost, Circle) and cost.is_convex
-    if method == "circle" and not on_circle:
-        raise ValueError("method='circle' needs a Circle cost with power >= 1")
-    if method == "tree" and not isinstance(cost, TreeMetric):
-        raise ValueError("method='tree' needs a TreeMetric cost")
-    on_l1_grid = isinstance(cost, Grid) and cost.is_l1
-    if method == "grid" and not on_l1_grid:
-        raise ValueError("method='grid' needs a Grid with cost 'cityblock' and power 1")
+    if method in NEEDS and method not in cost.methods:
+        raise ValueError(f"method={method!r} needs {NEEDS[method]}")
     if method != "auto":
         return method, "asked for"
-    if problem.is_one_dimensional:
-        return "line", "points on a line, convex cost: the sorted coupling is optimal"
-    if on_circle:
-        return "circle", "points on a circle, convex cost: a shifted sorted coupling is optimal"
-    if isinstance(cost, TreeMetric):
-        return "tree", "a tree metric: every edge carries the difference of the masses on its two sides"
-    if isinstance(cost, Matrix):
-        return "matrix", STORED
-    if isinstance(cost, SparseMatrix):
-        return "sparse", f"{len(cost.data)} stored arcs of {n} x {m}"
+    best = cost.methods[0]
+    if best in CLOSED_FORMS:
+        return best, CLOSED_FORMS[best]
+    if best == "matrix":
+        return best, STORED
+    if best == "sparse":
+        return best, f"{len(cast(SparseMatrix, cost).data)} stored arcs of {n} x {m}"
     if n * m <= _few(problem, t):
         return "matrix", f"{n} x {m} costs: few enough to store"
     if has_hubs((n, m), t):
         return "matrix", f"{n} x {m} costs: one side is short, all of its arcs matter"
-    if on_l1_grid and n + m >= t.grid_filled * cost.shape[0]:
-        return "grid", f"l1 on a grid of {cost.shape[0]} cells: a flow between neighbours"
-    if not isinstance(cost, PointCloud):
+    if best == "grid" and n + m >= t.grid_filled * problem.shape[0]:
+        return best, f"l1 on a grid of {problem.shape[0]} cells: a flow between neighbours"
+    if cost.points is None:
         return "blocks", f"{n} x {m} costs by a function: evaluated in strips, never stored"
-    return "points", f"{n} x {m} points in dimension {cost.dim}: never stored"
+    return "points", f"{n} x {m} points in dimension {cost.points.dim}: never stored"

@@ -7,8 +7,6 @@ import math
 
 import numpy as np
 
-from transport._cost import Matrix
-from transport._points import PointCloud
 from transport._problem import Coupling
 from transport._solution import Solution
 from transport._solver.hubs import solve_hubs
@@ -98,7 +96,7 @@ def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
     a, b = state.masses
     start = None if state.warm is None else warm_potentials(state, state.warm)[1]
     budget = state.work.budget
-    giants = not isinstance(state.problem.cost, Matrix)  # those are far points, and no pool does without
+    giants = state.problem.cost.stored is None  # those are far points, and no pool does without
     shipped = solve_at_once(values, a, b, g=start, budget=budget, giants=giants, tuning=state.work.tuning)
     code, pivots, rows, cols, mass, f, g = shipped
     if code == k.UNFIT:
@@ -127,9 +125,9 @@ def _all_costs(state: State) -> np.ndarray:
     cost = state.problem.cost
     if state.problem.core is not None:
         cost = state.problem.core[0].cost
-    elif isinstance(cost, PointCloud | Matrix) and not state.has_all:
-        cost = cost.restrict(state.sources, state.sinks)
-    values = cost.values if isinstance(cost, Matrix) else cost.block(0, cost.shape[0])
+    elif not state.has_all:
+        cost = cost.restrict(state.sources, state.sinks) or cost
+    values = cost.block(0, cost.shape[0]) if cost.stored is None else cost.stored
     fits = state.has_all or values.shape == (len(state.sources), len(state.sinks))
     return values if fits else values[np.ix_(state.sources, state.sinks)]
 
@@ -148,7 +146,7 @@ def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarr
         masses,
         state.work,
         has_forbidden=cost.has_forbidden,
-        forbids_by_size=isinstance(cost, Matrix),
+        forbids_by_size=cost.stored is not None,
         magnitude=magnitude,
         says=True,
         may_cluster=not state.is_forced or state.plan.start.what != "shortlist",

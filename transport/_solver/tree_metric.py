@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from transport._problem import Coupling, Problem
@@ -14,8 +16,7 @@ def tree_coupling(problem: Problem) -> Coupling:
     from transport._kernels.simplex_pool import peel
     from transport._kernels.tree_metric import couple
 
-    tree = problem.cost
-    assert isinstance(tree, TreeMetric)
+    tree = cast(TreeMetric, problem.cost)
     sources, sinks = np.flatnonzero(problem.a > 0), np.flatnonzero(problem.b > 0)
     a, b = problem.a[sources], problem.b[sinks]
     x, y = tree.x[sources], tree.y[sinks]
