@@ -13,6 +13,7 @@ from transport.internal import (
     as_float64,
     as_points,
     cached_property,
+    check_time,
     namespace,
     positions,
     row_labels,
@@ -137,6 +138,7 @@ class FunctionCost(Unstructured):
         """(start, stop, costs), only the strips that hold a row of ``keep``."""
         for start, stop in self.strips():
             if keep is None or keep[start:stop].any():
+                check_time()
                 yield start, stop, self.block(start, stop)
 
     def block(self, start: int, stop: int) -> np.ndarray:

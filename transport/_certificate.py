@@ -99,6 +99,11 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
     return _from_sums(problem, coupling, sums)
 
 
+def bounded(problem: Problem, coupling: Coupling) -> Certificate:
+    """The certificate of a plan whose marginals are right and potentials known to be feasible; O(arcs)."""
+    return _from_sums(problem, coupling, _sums(problem, coupling))
+
+
 def refitted(problem: Problem, coupling: Coupling, sums: Sums | None = None) -> tuple[Coupling, Sums]:
     """With feasible potentials fitted to the plan, where these prove more than ``sums``."""
     raw = fitted_potentials(problem, coupling)

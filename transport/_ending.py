@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from transport._answer import Arcs, Status
@@ -10,6 +9,7 @@ from transport._certificate import Certificate
 from transport._problem import Problem
 from transport._solution import Solution
 from transport._solver.base import Outcome
+from transport.internal import clock
 
 
 def certified(
@@ -32,7 +32,7 @@ def certified(
         marginal_error=certificate.marginal_error,
         status=status,
         n_iter=outcome.n_iter,
-        elapsed=time.perf_counter() - start,
+        elapsed=clock() - start,
         stats=outcome.stats,
         problem=problem,
     )

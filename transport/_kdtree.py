@@ -12,7 +12,9 @@ from transport._solver.tuning import TUNING, Tuning
 from transport.internal import cached_property, run_chunks
 
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
-TOP = 3  # the tree is cut into 2^TOP subtrees for the threads
+TOP = 3  # the tree is cut into at least 2^TOP subtrees for the threads
+SUBTREE = 1 << 15  # points in one of them: what a thread does at a time
+PART = 4096  # searches, likewise
 SMALL = 4096  # points below which threads cost more than they bring
 SMALL_SEARCH = 1024  # searches, likewise
 
@@ -20,6 +22,11 @@ SMALL_SEARCH = 1024  # searches, likewise
 def depth_for(n: int, leaf: int = LEAF) -> int:
     """The largest depth whose 2^depth nodes all hold at least ``leaf`` points (0 at least)."""
     return max(0, (n // leaf).bit_length() - 1)
+
+
+def _top(n: int, deepest: int) -> int:
+    """The depth at which a tree of ``n`` points is cut into subtrees."""
+    return min(max(TOP, (n // SUBTREE).bit_length()), deepest)
 
 
 def _run(task: Callable[..., object], arguments: Sequence[tuple[Any, ...]]) -> None:
@@ -74,10 +81,10 @@ class KdTree:
         n = p.shape[0]
         order = np.arange(n)
         deepest = max(0, n.bit_length() - 1)
-        top = min(TOP, deepest) if n > SMALL else deepest
-        kd_order.split(p, order, n, 1, 0, top)
-        if top < deepest:
-            _run(kd_order.split, [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)])
+        top = _top(n, deepest) if n > SMALL else 0
+        for d in range(top):
+            _run(kd_order.split, [(p, order, n, (1 << d) + k, d, d + 1) for k in range(1 << d)])
+        _run(kd_order.split, [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)])
         return cls(p, order, tuning)
 
     @cached_property
@@ -103,7 +110,7 @@ class KdTree:
         if n <= SMALL:
             kd_order.geometry(self.points, self.depth, np.ones(1, np.int64), nodes, normal)
             return nodes, normal
-        top = min(TOP, self.depth)
+        top = _top(n, self.depth)
         tasks = [
             (self.points, self.depth, np.array([(1 << top) + k]), nodes, normal) for k in range(1 << top)
         ]
@@ -145,7 +152,7 @@ class Fitted:
         if len(v) <= SMALL:
             kd_order.fit(tree.points, v, metric, tree.depth, np.ones(1, np.int64), False, nodes, normal)
             return nodes
-        top = min(TOP, tree.depth)
+        top = _top(len(v), tree.depth)
         rest = (False, nodes, normal)
         tasks = [
             (tree.points, v, metric, tree.depth, np.array([(1 << top) + k]), *rest) for k in range(1 << top)
@@ -201,7 +208,7 @@ def _search(
     """Run a search kernel over parts of ``x``."""
     n = len(x)
     out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
-    count = min(n // 256, 32) if n > SMALL_SEARCH else 1
+    count = max(min(n // 256, 32), n // PART) if n > SMALL_SEARCH else 1
     parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
     work = np.zeros(len(parts), np.int64)
 

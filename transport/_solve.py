@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -12,7 +11,7 @@ import array_api_compat as aac
 import numpy as np
 
 from transport._answer import Status
-from transport._certificate import certify
+from transport._closing import Closing
 from transport._cost import Cost, Matrix
 from transport._ending import certified
 from transport._problem import Problem
@@ -32,6 +31,7 @@ from transport.internal import (
     as_weights,
     check_count,
     check_positive,
+    clock,
     column_labels,
     namespace,
     row_labels,
@@ -81,7 +81,8 @@ def solve(
     max_iter : int, optional
         Limit on iterations (pivots, for the exact solver).
     time_limit : float, optional
-        Seconds.
+        Seconds for the whole call, certificate included. What comes out is the best interval known by then:
+        between points at least that of `transport._outline`, which sorting alone gives.
     callback : callable, optional
         Called with a `Progress` about ten times a second, certified interval and ETA included, and before
         each kernel that has to be compiled; return True to stop.
@@ -131,7 +132,7 @@ def solve(
     array([[0.5 , 0.25],
            [0.  , 0.25]])
     """
-    start = time.perf_counter()
+    start = clock()
     tol = check_positive(tol, "tol")
     if not normalize and (solver, warm, callback, max_iter, time_limit, marginals) == _DEFAULTS:
         if (short := solve_small(cost, a, b, tol=tol, start=start)) is not None:
@@ -205,11 +206,13 @@ def plan(cost: Any, a: Any = None, b: Any = None, *, solver: Any = None) -> Plan
 def _solved(solver: Solver, problem: Problem, limits: dict[str, Any], *, like: Any, start: float) -> Solution:
     """Run and certify; a MemoryError says what was too large, and what to do."""
     try:
-        outcome = run(solver, problem, **limits)
-        if outcome.coupling is None:
-            wrap = solver.wrap  # type: ignore[attr-defined]
-            return cast(Solution, wrap(outcome.state, outcome, like=like, start=start))
-        certificate = certify(problem, outcome.coupling)
+        closing = Closing(problem, start, limits["time_limit"])
+        outcome = run(
+            solver, problem, **limits, start=start, kept=closing.seconds, may_give_up=closing.has_outline
+        )
+        if hasattr(solver, "wrap"):
+            return cast(Solution, solver.wrap(outcome.state, outcome, like=like, start=start))
+        certificate = closing.certificate(outcome)
     except MemoryError as error:
         if "bytes" in str(error) and "available" in str(error):  # predicted, with the remedy
             raise

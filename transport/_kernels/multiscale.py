@@ -171,3 +171,36 @@ def split_sinks(rows, cols, flow, x, y, w, coarse, f, g, metric, power):
                 out_f[used] = moved
                 used += 1
     return out_i[:used], out_j[:used], out_f[:used]
+
+
+@compiled
+def split_by_mass(a, b):
+    """The north-west corner coupling of integer masses >= 0 of equal sums: (rows, cols, mass)."""
+    rows = np.empty(len(a) + len(b), np.int64)
+    cols = np.empty(len(a) + len(b), np.int64)
+    mass = np.empty(len(a) + len(b), np.int64)
+    count = 0
+    i = 0
+    j = 0
+    left = a[0]
+    room = b[0]
+    while True:
+        moved = min(left, room)
+        if moved > 0:
+            rows[count] = i
+            cols[count] = j
+            mass[count] = moved
+            count += 1
+        left -= moved
+        room -= moved
+        if left == 0:
+            i += 1
+            if i == len(a):
+                break
+            left = a[i]
+        else:
+            j += 1
+            if j == len(b):
+                break
+            room = b[j]
+    return rows[:count], cols[:count], mass[:count]

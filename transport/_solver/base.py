@@ -7,15 +7,24 @@ The loop never trusts a solver's word: `transport._solve` recomputes the certifi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from transport._answer import Status
 from transport._problem import Coupling, Problem
-from transport.internal import COMPILING, CtrlC, InterruptedCompilation, compilations
+from transport.internal import (
+    COMPILING,
+    CtrlC,
+    InterruptedCompilation,
+    OutOfTime,
+    clock,
+    compilations,
+    keep,
+    time_left,
+    until,
+)
 
 UNLIMITED = (1 << 63) - 1
 
@@ -57,7 +66,7 @@ class Heard:
 
     def compiling(self, kernel: str) -> None:
         """Kernel after kernel, before each is compiled."""
-        seconds = time.perf_counter() - self.start
+        seconds = clock() - self.start
         self.stop |= bool(self.callback(Progress(0, seconds, COMPILING, {"kernel": kernel})))
 
 
@@ -120,33 +129,54 @@ def run(
     max_iter: int | None,
     time_limit: float | None,
     callback: Callable[[Progress], Any] | None,
+    start: float | None = None,
+    kept: float = 0.0,
+    may_give_up: bool = False,
 ) -> Outcome:
-    """Step ``solver`` until it is done, a limit is reached or the callback says stop."""
-    start = time.perf_counter()
-    state = solver.init(problem, tol=tol)
+    """Step ``solver`` until it is done, a limit is reached or the callback says stop.
+
+    ``start``: when the call began, on `clock`; from there ``time_limit`` counts. A solver with
+    ``stops_anywhere`` may be stopped between any two chunks of its work (`until`), others after a step.
+    ``kept`` seconds of it are for what comes after. With ``may_give_up`` the outcome has no coupling if that
+    is not made in time.
+    """
+    start = clock() if start is None else start
     limit = UNLIMITED if max_iter is None else max_iter
-    status = Status.RUNNING
-    done = 0
+    moment = None if time_limit is None else start + time_limit
+    status, done = Status.RUNNING, 0
     watch: Callable[[Any], tuple[str, Mapping[str, Any]]] = getattr(solver, "watch", lambda state: ("", {}))
+    patient = not getattr(solver, "stops_anywhere", False)
+    state = solver.init(problem, tol=tol)
     try:
-        with CtrlC():
+        with CtrlC(), until(moment):
+            keep(kept)
             while status is Status.RUNNING:
                 if done >= limit:
                     status = Status.ITERATION_LIMIT
-                elif time_limit is not None and time.perf_counter() - start >= time_limit:
+                elif time_left() <= 0:
                     status = Status.TIME_LIMIT
                 else:
-                    status = solver.step(state, limit - done)
+                    with until(None) if patient else nullcontext():
+                        status = solver.step(state, limit - done)
                     done, message, details = solver.progress(state)
                     if callback is not None and status is Status.RUNNING:
                         words, facts = watch(state)
-                        seconds = time.perf_counter() - start
-                        if callback(Progress(done, seconds, message + words, {**details, **facts})):
-                            status = Status.STOPPED
+                        progress = Progress(done, clock() - start, message + words, {**details, **facts})
+                        with until(None):  # whatever it does has time
+                            if callback(progress):
+                                status = Status.STOPPED
     except InterruptedCompilation:
         raise  # a certificate would have to be compiled as well
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
-    coupling = None if hasattr(solver, "wrap") else solver.finish(state)
+    except OutOfTime:
+        status = Status.TIME_LIMIT
+    coupling = None
+    if not hasattr(solver, "wrap"):
+        try:
+            with until(moment if may_give_up else None):
+                coupling = solver.finish(state)
+        except OutOfTime:
+            status = Status.TIME_LIMIT
     done, _, stats = solver.progress(state)
-    return Outcome(coupling, status, done, time.perf_counter() - start, stats, state)
+    return Outcome(coupling, status, done, clock() - start, stats, state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from transport._cost import Cost, row_blocks
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.tuning import TUNING, Tuning
-from transport.internal import run_chunks, thread_count
+from transport.internal import clock, run_chunks, thread_count
 
 _SLICE_SECONDS = 0.03
 
@@ -62,11 +61,11 @@ class BlockOracle:
     def _scan(self, visit: _Scan) -> Slices[None]:
         """``visit(i0, i1, costs)`` for all strips: in turn, or on all cores if the cost may be called so."""
         wave = 4 * thread_count() if self.cost.thread_safe else 1
-        began = time.perf_counter()
+        began = clock()
         for base in range(0, len(self._strips), wave):
-            if time.perf_counter() - began > _SLICE_SECONDS:
+            if clock() - began > _SLICE_SECONDS:
                 yield
-                began = time.perf_counter()
+                began = clock()
             strips = self._strips[base : base + wave]
 
             def task(first: int, last: int, strips: list[tuple[int, int]] = strips) -> None:

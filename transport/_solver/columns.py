@@ -23,8 +23,10 @@ from transport._solver.plan import LINKED, THREADED, Step, tree_of
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.trees import Pool, ThreadTree, Tree, Work, ends
 from transport._solver.whole import sweep
+from transport.internal import check_time
 
 BLOCK_ENTRIES = 1 << 21
+ARC = 1e-7  # seconds that an arc of the first pool takes until the basis is there
 
 Priced: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(f, g, rows, cols, costs): potentials, and the arcs that an oracle found violated by them."""
@@ -45,6 +47,7 @@ class Simplex:
     def __init__(self, oracle: Oracle, a: np.ndarray, b: np.ndarray, start: Start, work: Work) -> None:
         from transport._kernels import simplex_pool
 
+        check_time(ARC * len(start.rows))
         self._kernels = simplex_pool
         self.oracle, self.a, self.b, self.start, self.work = oracle, a, b, start, work
         self.n, self.m = oracle.shape

@@ -33,9 +33,10 @@ from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work, ends
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
-from transport.internal import InfeasibleError, check_choice
+from transport.internal import InfeasibleError, check_choice, clock, keep
 
 AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOracle
+SURVEYS = 1.5  # times as long as the first look at all costs: the certificate's
 CLOSED_FORMS = {"line": sorted_coupling, "circle": circular_coupling, "tree": tree_coupling}
 
 
@@ -73,6 +74,8 @@ class Exact:
     warm: Solution | None = None
     tuning: Tuning = TUNING
     plan: Plan | None = None
+
+    stops_anywhere = True
 
     def __post_init__(self) -> None:
         check_choice(self.method, "method", METHODS)
@@ -244,7 +247,9 @@ def _block_oracle(state: State) -> Slices[BlockOracle]:
     """Any cost, after a first look at all its entries."""
     state.work.stage = "looking at all costs"
     oracle = BlockOracle(state.problem.cost, state.sources, state.sinks, state.work.tuning)
+    began = clock()
     yield from oracle.survey()
+    keep(SURVEYS * (clock() - began))
     state.unit = math.ldexp(1.0, oracle.exponent)
     return oracle
 

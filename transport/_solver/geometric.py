@@ -9,6 +9,7 @@ of 3 on the last level at 10^6).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,19 +17,21 @@ import numpy as np
 
 from transport._cost import Points
 from transport._kdtree import Fitted, Found, KdTree
+from transport._outline import outlined
 from transport._problem import Problem
 from transport._solver.affine import affine_potential
 from transport._solver.assignment import Matching
 from transport._solver.columns import Simplex, generate_columns
 from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
+from transport._solver.pace import closing_seconds
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.rough import rough_start
 from transport._solver.small import ship_at_once
-from transport._solver.trees import Work
+from transport._solver.trees import Draft, Work
 from transport._solver.tuning import TUNING, Tuning
 from transport._tiles import FittedTiles, Tiles, index
-from transport.internal import METRICS, run_chunks
+from transport.internal import METRICS, keep, run_chunks, time_left
 
 SLICE_ROWS = 8192  # rows a thread takes at a time
 _EPS = 2.0**-52
@@ -191,6 +194,7 @@ class GeometricOracle:
             x, y = self.x.coarser(d, t), self.y.coarser(d, t)
             if core is None or (t.auction_crowd << d) <= self.shape[0]:
                 core = yield from self._level(x, y, core)
+                self.work.draft = self._draft(core)
                 f, tree = core.potentials()[0], x.tree
                 continue
             oracle = GeometricOracle(x, y, self.norm, self.work, magnitude=self.magnitude)
@@ -220,15 +224,37 @@ class GeometricOracle:
             if x is self.x and y is self.y:
                 break
             core = yield from self._level(x, y, core)
+            self.work.draft = self._draft(core)
         if core is None:
             return (yield from _dense(self).start())
         return (yield from self._refine(core))
+
+    def _draft(self, core: Simplex | Solved) -> Callable[[], Draft]:
+        """What the optimum of a coarser level makes of these points: its plan split by masses, its prices."""
+        coarse = core.oracle
+        assert isinstance(coarse, GeometricOracle)
+        clusters, g, (rows, cols, flow) = coarse.y.tree, core.potentials()[1], core.flows()
+
+        def made() -> Draft:
+            from transport._kernels.multiscale import split_by_mass
+
+            f = self.norm.search(clusters.fit(g), self.x.tree.points, 1).vals[:, 0].copy()
+            order = np.lexsort((cols, rows))
+            i, arc, mass = split_by_mass(self.x.mass, flow[order])
+            by_sink = np.argsort(cols[order][arc], kind="stable")
+            part, j, mass = split_by_mass(mass[by_sink], self.y.mass)
+            return i[by_sink][part], j, mass / float(self.x.mass.sum()), f, np.zeros(self.shape[1])
+
+        return made
 
     def _guess(self) -> Slices[tuple[np.ndarray, KdTree | Tiles]]:
         """Potentials without levels, and the points they belong to: an affine map, or a few clusters'."""
         if (self.norm.metric, self.norm.power) == (0, 2.0):
             x, y, t = self.x, self.y, self.work.tuning
-            return affine_potential(x.tree.points, y.tree.points, x.mass, y.mass, t), x.tree
+            f = affine_potential(x.tree.points, y.tree.points, x.mass, y.mass, t)
+            none, v = np.empty(0, np.int64), np.zeros(len(y.mass))
+            self.work.draft = lambda: (none, none, np.empty(0), f, v)
+            return f, x.tree
         t = self.work.tuning
         depths = (min(t.coarsest, max(2, n // 4)).bit_length() - 1 for n in self.shape)
         x, y = (side.sorted().coarser(depth, t) for side, depth in zip((self.x, self.y), depths))
@@ -346,12 +372,18 @@ def lay_out(
     a, b = integer_masses(problem.a[sources], problem.b[sinks])
     shift, unit = cloud.unit()
     trees = []
-    for keep, points, side in ((sources, cloud.x, 0), (sinks, cloud.y, 1)):
-        if len(keep) == len(points) and shift == 0:
+    for some, points, side in ((sources, cloud.x, 0), (sinks, cloud.y, 1)):
+        if len(some) == len(points) and shift == 0:
             trees.append(cloud.tree_y if side else cloud.tree_x)  # shared with the certificate
         else:
-            trees.append(index(np.ldexp(points[keep], -shift), METRICS.index(cloud.metric), work.tuning))
+            trees.append(index(np.ldexp(points[some], -shift), METRICS.index(cloud.metric), work.tuning))
     norm = Norm(METRICS.index(cloud.metric), cloud.power, work.tuning.block_pairs)
+    if time_left() < np.inf and (known := outlined(problem)) is not None:
+        f = known.f[sources[trees[0].order]] / unit
+        fitted = trees[0].fit(f)
+        seconds = closing_seconds(lambda y: norm.search(fitted, y, 1), trees[1].points, len(sources))
+        if seconds < time_left() / 2:  # else the time is better spent on the plan, which needs no proof
+            keep(seconds)
     x, y = (Side(tree, mass[tree.order]) for tree, mass in zip(trees, (a, b)))
     oracle = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)
     return oracle, sources[trees[0].order], sinks[trees[1].order], unit

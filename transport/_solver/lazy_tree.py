@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from transport._solver.pricing import Slices
 from transport._solver.trees import Planted, Pool, Work, paced
-from transport.internal import run_chunks
+from transport.internal import clock, run_chunks
 
 Window: TypeAlias = tuple[int, int, int]
 """Slots first:last and what they hang from: the first of them, or the root."""
@@ -193,7 +192,7 @@ class LazyTree(Planted):
             found = self._price(arcs, self._heights(places[2], runs, scan) if opened else pi, scan)
             at, pivots = 0, int(out[PIVOTS])
             while at < len(found[0]):
-                began = time.perf_counter()
+                began = clock()
                 before = int(out[PIVOTS])
                 stop = at + max(0, min(size, work.budget))
                 self._epoch, looked = k.attempt_current(
@@ -213,7 +212,7 @@ class LazyTree(Planted):
                 if at + looked < stop:
                     k.renew(pi, places, spare, *runs)
                 elif looked == size:
-                    size = paced(size, time.perf_counter() - began, work.tuning)
+                    size = paced(size, clock() - began, work.tuning)
                 at += looked
                 if at < len(found[0]):
                     yield

@@ -1,12 +1,13 @@
 """How far a solve is: the certified interval after every pricing round, and when it will have closed.
 
-Computed only for those who watch (`Exact.watch`); a solve without a callback pays nothing.
+Computed only for those who watch (`Exact.watch`); a solve without a callback pays nothing. `closing_seconds`
+is for solves with a time limit.
 """
 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,11 @@ import numpy as np
 
 from transport._solver.assignment import Matching
 from transport._solver.columns import Priced, Simplex
+from transport.internal import clock
 
+TRIAL = 512  # searches that show how long all of them will take
+SEARCHES = 1.5  # times as long: from the clusters to the points, and between the points
+CLOSING_NODE = 1e-6  # seconds a source and its sink: costs of the plan, sums
 _EPS = 2.0**-52
 
 
@@ -58,7 +63,7 @@ class Pace:
             lower, upper = bounds(core, core.priced)
             self.lower, self.upper = max(self.lower, lower * unit), min(self.upper, upper * unit)
             gap = (self.upper - self.lower) / max(abs(self.upper), 1e-300)
-            self.history.append((time.perf_counter(), gap))
+            self.history.append((clock(), gap))
         if not self.history:
             return {}
         gap = self.upper - self.lower
@@ -72,8 +77,19 @@ class Pace:
         if not self.tol < gap < 0.9 * wide:
             return None
         left = (after - before) * math.log(gap / self.tol) / math.log(wide / gap)
-        left -= time.perf_counter() - after
+        left -= clock() - after
         return left if 0.5 < left < 1e6 else None
+
+
+def closing_seconds(search: Callable[[np.ndarray], object], y: np.ndarray, sources: int) -> float:
+    """What proving potentials on all points will take, by a sample of the searches from ``y``."""
+    few = y[:: -(-len(y) // TRIAL)].copy()
+    began = clock()
+    search(few[:: TRIAL // 8].copy())  # fits as well, and compiles
+    search(few[:: TRIAL // 8].copy())
+    fit, began = clock() - began, clock()
+    search(few)
+    return SEARCHES * (fit + (clock() - began) / len(few) * len(y)) + CLOSING_NODE * (sources + len(y))
 
 
 def in_words(facts: dict[str, Any]) -> str:

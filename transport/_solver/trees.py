@@ -7,7 +7,6 @@ integer flows, and both resume where the last slice ended, so the length of a sl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -17,6 +16,9 @@ import numpy as np
 from transport._solver.plan import Step
 from transport._solver.pricing import Slices
 from transport._solver.tuning import TUNING, Tuning
+from transport.internal import clock, time_left
+
+SHORTEST = 0.002  # seconds of a slice
 
 Draft: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(rows, cols, shares of the total mass, f, g): what there is before the core has a basis."""
@@ -61,10 +63,10 @@ class Pool:
 
 
 def paced(size: int, seconds: float, tuning: Tuning) -> int:
-    """The size of the next slice, after one of ``size`` took ``seconds``."""
+    """The size of the next slice, after one of ``size`` took ``seconds``: short where little time is left."""
     if not tuning.slice_seconds:
         return size
-    ratio = tuning.slice_seconds / max(1e-6, seconds)
+    ratio = min(tuning.slice_seconds, max(SHORTEST, time_left() / 4)) / max(1e-6, seconds)
     return int(np.clip(size * min(4.0, max(0.25, ratio)), 100, 10**7))
 
 
@@ -162,7 +164,7 @@ class ThreadTree(Planted):
         size = work.tuning.first_slice
         while True:
             chunk = min(size, work.budget)
-            began = time.perf_counter()
+            began = clock()
             before = int(self._cursor[k.PIVOTS])
             code = k.run(
                 (pool.indptr, pool.col, pool.cost, head),
@@ -187,5 +189,5 @@ class ThreadTree(Planted):
                 if work.stalls > work.tuning.tree_stalls:
                     return
             if done == size:
-                size = paced(size, time.perf_counter() - began, work.tuning)
+                size = paced(size, clock() - began, work.tuning)
             yield

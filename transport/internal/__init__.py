@@ -1,6 +1,7 @@
 """The only door for the packages above: array namespaces, kernel dispatch, validation, errors."""
 
 from transport.internal._cached import cached_property
+from transport.internal._clock import OutOfTime, check_time, clock, keep, time_left, until
 from transport.internal._compilations import COMPILING, compilations
 from transport.internal._compile import compiled
 from transport.internal._door import door
@@ -52,11 +53,17 @@ __all__ = [
     "InterruptedCompilation",
     "InterruptedSolve",
     "MagnitudeError",
+    "OutOfTime",
     "as_float64",
     "as_points",
     "as_weights",
     "cached_property",
     "check_choice",
+    "check_time",
+    "clock",
+    "keep",
+    "time_left",
+    "until",
     "column_labels",
     "check_count",
     "check_exponent",

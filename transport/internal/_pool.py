@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
+from transport.internal._clock import OutOfTime, check_time, clock, stops_at
+
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _here = threading.local()
@@ -75,14 +77,16 @@ def run_chunks(task: Callable[[int, int], None], n_chunks: int, *, slice_size: i
     Notes
     -----
     The calling thread works too. If it is interrupted, or a task fails, the others stop after their
-    current slice.
+    current slice. Beyond the limit of `until` no slice begins: OutOfTime.
     """
     n_slices = -(-n_chunks // slice_size)
     n_threads = min(thread_count(), n_slices)
     if n_threads <= 1:
         for k in range(n_slices):
+            check_time()
             task(k * slice_size, min(n_chunks, (k + 1) * slice_size))
         return
+    moment = stops_at()
     taken = iter(range(n_slices))  # next() on a range iterator is atomic under the GIL
     stop = threading.Event()
 
@@ -91,6 +95,8 @@ def run_chunks(task: Callable[[int, int], None], n_chunks: int, *, slice_size: i
             if stop.is_set():
                 return
             try:
+                if clock() >= moment:
+                    raise OutOfTime
                 task(k * slice_size, min(n_chunks, (k + 1) * slice_size))
             except BaseException:
                 stop.set()
