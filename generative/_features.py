@@ -23,6 +23,7 @@ _FEW = 32  # features kept of samples without labels
 _WIDTH = 64  # of the classifier's last hidden layer
 _BATCH = 128
 _UPDATES = 500
+_UNITS = 2000  # samples that tell the units of the features
 _BLOCK = 512  # samples through the classifier at a time
 
 
@@ -80,6 +81,8 @@ class Classifier:
         Share of the samples kept from its training that it gets right.
     sure : float
         Share of them that it gives a probability above 0.9 to one label.
+    origin, size : (64,) array, float
+        Mean of the features over the training samples, and their root mean square about it.
     """
 
     net: Sequential
@@ -90,6 +93,8 @@ class Classifier:
     classes: int
     accuracy: float = 0.0
     sure: float = 0.0
+    origin: Any = 0.0
+    size: float = 1.0
     _blocks: int = field(default=_BLOCK, repr=False)
 
     @property
@@ -112,7 +117,7 @@ class Classifier:
         return np.concatenate(made)
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        return self._through(rows, last=False)
+        return (self._through(rows, last=False) - self.origin) / self.size
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """(n, classes): how likely each label is to the classifier."""
@@ -151,11 +156,15 @@ def classifier(
     made = Classifier(net, player.views(entry), entry["state"], fitting, (mean, spread), classes)
     held, truth = source.held_out(len(rows))
     assert truth is not None
+    seen = made(rows[:_UNITS])
+    origin = seen.mean(axis=0)
     chances = made.probabilities(np.asarray(held, dtype=np.float64).reshape(len(held), -1) * spread + mean)
     return Classifier(
         *(made.net, made.params, made.state, fitting, made.units, classes),
         accuracy=float(np.mean(chances.argmax(axis=1) == truth)),
         sure=float(np.mean(chances.max(axis=1) > 0.9)),
+        origin=origin,
+        size=math.sqrt(float(np.mean((seen - origin) ** 2))) or 1.0,
     )
 
 

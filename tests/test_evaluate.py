@@ -72,6 +72,8 @@ def test_classifier_learns_and_is_the_same_each_time():
     np.testing.assert_allclose(chances.sum(axis=1), 1)
     np.testing.assert_array_equal(chances[:100].argmax(axis=1), LABELS[:100])
     assert one(flat[:600]).shape == (600, 64)
+    np.testing.assert_allclose(one(flat).mean(axis=0), 0, atol=1e-6)
+    assert np.mean(one(flat) ** 2) == pytest.approx(1)
 
 
 def test_honest_samples_are_as_good_as_real_ones(judged):
