@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,9 @@ def _parser() -> Parser:
     train.add_argument("--out", metavar="DIR", required=True)
     train.add_argument("--size", type=int, metavar="PIXELS", help="longer side of your images (at most 64)")
     train.add_argument("--steps", type=int, metavar="N", help="updates in all (default: by model and data)")
+    train.add_argument(
+        "--minutes", type=float, metavar="M", help="train so long; a trial says how many steps"
+    )
     train.add_argument("--batch-size", type=int, metavar="N")
     train.add_argument("--seed", type=int, metavar="S", help="default 0")
     train.add_argument("--loss", choices=("minimax", "non_saturating"), help="of a gan's generator")
@@ -136,11 +140,13 @@ def train(args: Any) -> int:
 
 
 def _train(args: Any) -> int:
+    from generative._budget import until
     from generative._fit import Run, fit
     from generative._plots import pyplot
     from generative._presets import build, in_units, prepared
     from generative._progress import Progress
 
+    started = time.monotonic()
     pyplot()  # a missing library is said before the training, not after it
     config, data = _configured(args)
     out, model = folder_of(args.out), build(config)
@@ -168,7 +174,7 @@ def _train(args: Any) -> int:
         "model": type(model).__name__,
     }
     with Progress(total, config["batch_size"], **watched) as progress:
-        watch["callback"] = progress
+        watch["callback"] = progress if args.minutes is None else until(started + 60 * args.minutes, progress)
         going = True
         while going and (run is None or run.step < total):
             # In slices, so that the pictures grow while it trains; bitwise the same as one long run.
@@ -189,9 +195,12 @@ def _train(args: Any) -> int:
 
 def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
     """The run's config, from the arguments or from DIR, and its data."""
+    from generative._budget import steps_within
     from generative._presets import defaults
     from generative.datasets import load
 
+    if args.steps is not None and args.minutes is not None:
+        raise ValueError(f"--steps {args.steps} and --minutes {args.minutes:g} both say how long; give one")
     given = {
         name: getattr(args, name)
         for name in ("batch_size", "seed", "loss", "lipschitz", "beta", "rate")
@@ -230,6 +239,8 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         raise ValueError("--lipschitz semidual is for points, not images; choose another")
     if args.steps is not None:
         config["steps"] = args.steps
+    elif args.minutes is not None:
+        config["steps"] = steps_within(args.minutes, config, data)
     config["data"] = args.data
     return config, data
 
@@ -254,6 +265,8 @@ def _closing(run: Run, config: dict[str, Any], data: Dataset, out: Path) -> int:
         return 130
     if run.status == "diverged":
         raise ValueError(run.message)
+    if run.status == "stopped":
+        print(f"the time is over after step {run.step} of {config['steps']}; --resume goes on", flush=True)
     measured = next((record for record in reversed(run.history) if "w1" in record), None)
     if measured is not None:
         measured = in_units(config, measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from generative import ops
 from generative._data import Source
 from generative._model import Array, State
-from generative._nets import Sequential
+from generative._nets import BatchNorm, Sequential
 from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Draws, Key, Place, stream
 from transport.internal import namespace
@@ -19,6 +20,8 @@ from transport.internal import namespace
 Labels = np.ndarray | None
 Tree = Any
 """A nested dict, list or tuple of arrays."""
+
+_SETTLING = 1000  # latent draws that tell the moments of the averaged generator
 
 
 class Adversarial(ABC):
@@ -107,7 +110,25 @@ class Adversarial(ABC):
         place = Place(entry["params"])
         if self.classes and labels is None:
             labels = rng.integers(0, self.classes, n)
-        return self.maker.apply(entry, self.draw_latent(rng, n, labels, place), averaged=True)
+        z = self.draw_latent(rng, n, labels, place)
+        return self.generator.apply(
+            self.maker.views(entry, averaged=True), z, self._settled(entry, place), train=False
+        )[0]
+
+    def _settled(self, entry: Entry, place: Place) -> Tree:
+        """The state that goes with the averaged parameters: their own moments in each batch norm.
+
+        The running ones are of the parameters in training, whose hidden units the average does not share.
+        Always from the same latent draws, so that the same state gives the same samples.
+        """
+        if not self.maker.average or not any(isinstance(x, BatchNorm) for x in self.generator.layers):
+            return entry["state"]
+        net = Sequential(
+            *(replace(x, momentum=0.0) if isinstance(x, BatchNorm) else x for x in self.generator.layers)
+        )
+        labels = np.arange(_SETTLING) % self.classes if self.classes else None
+        z = self.draw_latent(np.random.default_rng(0), _SETTLING, labels, place)
+        return net.apply(self.maker.views(entry, averaged=True), z, entry["state"], train=True)[1]
 
     def held_scores(
         self, state: State, source: Source, *, n: int, key: Key, index: int

@@ -306,6 +306,9 @@ class Sequential(Layer):
 
     def _replaced(self, options: dict[str, Any]) -> Iterator[Layer]:
         for k, layer in enumerate(self.layers):
+            if hasattr(layer, "with_options"):  # it holds layers itself
+                yield layer.with_options(**options)
+                continue
             known = {f.name for f in fields(layer)}  # type: ignore[arg-type]
             chosen = {key: value for key, value in options.items() if key in known}
             if k == len(self.layers) - 1:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from generative import _image_presets
 from generative._fourier import Fourier
 from generative._gan import GAN
 from generative._lipschitz import GradientPenalty, SemiDual
@@ -56,6 +57,8 @@ def defaults(model: str, data: Dataset) -> Config:
             config |= {"batch_size": 512, "steps": 8_000}
     else:
         config["beta"] = 1.0
+    if _image_presets.applies(model, data):
+        config |= _image_presets.defaults(model, data)
     return config
 
 
@@ -101,6 +104,8 @@ def with_rates(model: AnyModel, factor: float) -> AnyModel:
 
 
 def _built(config: Config) -> GAN | WGAN | VAE:
+    if config.get("nets") == "convolutional":  # runs of earlier versions have no "nets"
+        return _image_presets.build(config)
     latent, width, dim = config["latent"], config["width"], config["dim"]
     classes = config.get("classes", 0)  # runs of earlier versions have none
     if config["model"] == "vae":
@@ -198,6 +203,8 @@ def prepared(config: Config, data: Dataset) -> Any:
         x = np.rint(data.source * (config["levels"] - 1))
     elif data.image is not None:
         x = data.source
+        if config.get("nets") == "convolutional":
+            x = x.reshape(-1, *_image_presets.shape_of(config))
     else:
         x = (data.source - np.array(config["origin"])) / config["length"]
     return x if data.labels is None else (x, data.labels)  # without classes only the judges look at them

@@ -10,7 +10,7 @@ import numpy as np
 
 from generative import ops
 from generative._data import Source
-from generative._model import Array, Batches, Metrics, State
+from generative._model import Array, Batch, Batches, Metrics, State
 from generative._nets import Sequential
 from generative._objectives import (
     bernoulli_log_likelihood,
@@ -21,10 +21,11 @@ from generative._objectives import (
 )
 from generative._optim import Adam
 from generative._player import Optimizer, Player, with_labels
-from generative._random import EVALUATE, INIT, Key, Place, stream
-from transport.internal import cached_property, check_choice, check_positive, to_numpy
+from generative._random import EVALUATE, INIT, Draws, Key, Place, stream
+from transport.internal import cached_property, check_choice, check_positive, namespace, to_numpy
 
 _ADAM = Adam(1e-3)
+_BITS = ("bernoulli", "binary")
 _SEEN = 1 << 16  # samples that tell the units
 
 
@@ -73,9 +74,11 @@ class VAE:
         Data (and labels) in, 2L numbers out: mean and log variance of q(z|x), z of dimension L.
     decoder : net
         z (and labels) in; out: means ("gaussian"), logits ("bernoulli"), or d·K logits ("categorical").
-    likelihood : {"gaussian", "bernoulli", "categorical"}
-        Of the data given z: N(mean, σ² I); independent bits (data in [0, 1]); independent integers below K
-        (the encoder sees them scaled to [-1, 1]).
+    likelihood : {"gaussian", "bernoulli", "binary", "categorical"}
+        Of the data given z: N(mean, σ² I); independent bits, of which the data in [0, 1] are probabilities
+        ("bernoulli": their cross-entropy; "binary": bits drawn with them, afresh at each step and for each
+        measurement, so that the ELBO is one of bits: Salakhutdinov and Murray 2008); independent integers
+        below K (the encoder sees them scaled to [-1, 1]).
     levels : int
         K of a categorical decoder.
     beta : float
@@ -120,7 +123,7 @@ class VAE:
     def __post_init__(self) -> None:
         if self.standardise and self.likelihood != "gaussian":
             raise ValueError(f"standardise is for the gaussian likelihood, not for {self.likelihood}")
-        check_choice(self.likelihood, "likelihood", ("gaussian", "bernoulli", "categorical"))
+        check_choice(self.likelihood, "likelihood", ("gaussian", *_BITS, "categorical"))
         if (self.likelihood == "categorical") != (self.levels > 1):
             raise ValueError(f"levels = {self.levels}; a categorical decoder needs at least 2, others none")
         check_positive(self.beta, "beta")
@@ -156,7 +159,7 @@ class VAE:
     def begin(self, source: Source, key: Key) -> State:
         """Fresh parameters."""
         probe = to_numpy(source.batch(0)[0])
-        top = {"bernoulli": 1.0, "categorical": self.levels - 1.0}.get(self.likelihood)
+        top = {**dict.fromkeys(_BITS, 1.0), "categorical": self.levels - 1.0}.get(self.likelihood)
         if top is not None and not (probe.min() >= 0 and probe.max() <= top):
             raise ValueError(
                 f"data range over [{probe.min()}, {probe.max()}]; this {self.likelihood} decoder needs "
@@ -205,7 +208,7 @@ class VAE:
             scores = ops.reshape(out, shape=(n, flat.shape[1], self.levels))
             return categorical_log_likelihood(flat, scores)
         out = ops.reshape(out, shape=flat.shape)
-        if self.likelihood == "bernoulli":
+        if self.likelihood in _BITS:
             return bernoulli_log_likelihood(flat, out)
         return gaussian_log_likelihood(flat, out, self._log_scale(params))
 
@@ -244,11 +247,18 @@ class VAE:
         weights = ops.reshape(fit + self.beta * ratio, shape=(copies, -1))
         return ops.mean(ops.logsumexp(weights, axis=0)) - math.log(copies), after
 
+    def _drawn(self, batch: Batch, rng: np.random.Generator, place: Draws) -> Batch:
+        """The batch, of a "binary" likelihood as bits with the probabilities that it holds."""
+        if self.likelihood != "binary":
+            return batch
+        x, labels = batch
+        return namespace(x).astype(place.uniform(rng, *x.shape) < x, x.dtype), labels
+
     def step(
         self, state: State, source: Batches, index: int, rng: np.random.Generator
     ) -> tuple[State, Metrics]:
         """One update on one batch."""
-        batch = source.batch(index)
+        batch = self._drawn(source.batch(index), rng, source.place)
         noise = source.place.normal(rng, self.importance * batch[0].shape[0], self.latent)
 
         def loss(params: Any, net_state: Any) -> tuple[Any, Any]:
@@ -271,7 +281,7 @@ class VAE:
             made = out + math.exp(float(self._log_scale(params))) * place.normal(rng, *out.shape)
             units = entry["state"].get("units")
             return made if units is None else units["origin"] + units["length"] * made
-        if self.likelihood == "bernoulli":
+        if self.likelihood in _BITS:
             return ops.sigmoid(out)
         return place.put(self._categorical(to_numpy(out).astype(np.float64), rng))
 
@@ -282,10 +292,10 @@ class VAE:
 
     def evaluate(self, state: State, source: Source, *, n: int, key: Key, index: int) -> dict[str, float]:
         """ELBO on held-out samples and an importance-sampled log-likelihood (128 draws each), in nats."""
-        batch = source.held_out(n, index)
+        rng = stream(key, EVALUATE, index)
+        batch = self._drawn(source.held_out(n, index), rng, source.place)
         entry = state["autoencoder"]
         params = self.player.views(entry, averaged=True)
-        rng = stream(key, EVALUATE, index)
         noise = source.place.normal(rng, batch[0].shape[0], self.latent)
         plain = float(self.bound(params, batch, noise, state=entry["state"])[0])
         likelihood = self.importance_log_likelihood(state, batch, rng, samples=128)

@@ -1,0 +1,121 @@
+"""Models of images for the command line: convolutions sized for two cores, by the shape of the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from generative._gan import GAN
+from generative._image_nets import Shape, features, generator, halvings, judge
+from generative._lipschitz import GradientPenalty, Lipschitz
+from generative._nets import Dense, Sequential
+from generative._optim import Adam, LinearDecay
+from generative._vae import VAE
+from generative._wgan import WGAN
+from generative.datasets import Dataset
+
+Config = dict[str, Any]
+
+_LARGEST = 64  # of a side
+_LARGE = 32 * 32  # pixels above which the nets have half the channels
+_STEPS = {"gan": 14_000, "wgan": 4_000, "vae": 10_000}
+_WIDTH = 256  # of the dense layers of an autoencoder
+_GREY = 0.3  # share of pixels between black and white up to which images count as drawings
+
+
+def applies(model: str, data: Dataset) -> bool:
+    """Whether there is a preset for this data here: images, unless a VAE tells few levels apart.
+
+    Not for strips, of which halving leaves nothing, and not above 64 pixels.
+    """
+    if data.shape is None or (model == "vae" and data.levels):
+        return False
+    return max(data.shape[:2]) <= _LARGEST and min(data.shape[:2]) >= 2 ** halvings(data.shape)
+
+
+def defaults(model: str, data: Dataset) -> Config:
+    """What differs from the options for points."""
+    assert data.shape is not None
+    pixels = data.shape[0] * data.shape[1]
+    found: Config = {
+        "nets": "convolutional",
+        "channels": 32 if pixels <= _LARGE else 16,
+        "latent": 32 if model == "vae" else 64,
+        "batch_size": 64,
+        "steps": _STEPS[model],
+    }
+    if model == "vae":
+        found["likelihood"] = "binary" if _drawn(data) else "bernoulli"
+    return found
+
+
+def _drawn(data: Dataset) -> bool:
+    """Whether the pixels are nearly all black or white, as of handwriting."""
+    assert isinstance(data.source, np.ndarray)
+    x = data.source[:1000]
+    return float(np.mean((x > 0.1) & (x < 0.9))) <= _GREY
+
+
+def shape_of(config: Config) -> Shape:
+    """Height, width, channels of the images."""
+    height, width, *colours = config["image"]
+    return height, width, colours[0] if colours else 1
+
+
+def build(config: Config) -> GAN | WGAN | VAE:
+    """The model that ``config`` describes."""
+    makers = {"gan": _gan, "wgan": _wgan, "vae": _vae}
+    return makers[config["model"]](config, shape_of(config), config.get("classes", 0))
+
+
+def _gan(config: Config, shape: Shape, classes: int) -> GAN:
+    """Radford, Metz, Chintala (2016), the judge under spectral norm (Miyato et al. 2018).
+
+    The norm keeps the judge from being sure, so that the minimax cost has a gradient too. Measured: without
+    it the non-saturating loss needs half as many steps again to the same samples.
+    """
+    steps, channels = config["steps"], config["channels"]
+    return GAN(
+        generator(shape, config["latent"] + classes, channels=channels),
+        judge(shape, channels=channels, classes=classes, weight="spectral"),
+        loss=config["loss"],
+        generator_optimizer=Adam(LinearDecay(4e-4, 0.0, steps=steps), beta1=0.5),
+        discriminator_optimizer=Adam(LinearDecay(8e-4, 0.0, steps=steps), beta1=0.5),
+        classes=classes,
+        average=0.995,
+    )
+
+
+def _wgan(config: Config, shape: Shape, classes: int) -> WGAN:
+    """Gulrajani et al. (2017): gradient penalty 10, Adam with momentum 0 and 0.9."""
+    steps, channels, k = config["steps"], config["channels"], 3
+    adam = {"beta1": 0.0, "beta2": 0.9}
+    penalised = config["lipschitz"] == "gradient_penalty"
+    method: Lipschitz | str = GradientPenalty(10.0) if penalised else config["lipschitz"]
+    return WGAN(
+        generator(shape, config["latent"] + classes, channels=channels),
+        judge(shape, channels=channels, classes=classes),
+        lipschitz=method,
+        k=k,
+        generator_optimizer=Adam(LinearDecay(5e-4, 0.0, steps=steps), **adam),
+        critic_optimizer=Adam(LinearDecay(5e-4, 0.0, steps=k * steps), **adam),
+        classes=classes,
+        average=0.995,
+    )
+
+
+def _vae(config: Config, shape: Shape, classes: int) -> VAE:
+    """Encoder and decoder as judge and generator; weight decay, as ten thousand images are few."""
+    channels, latent = config["channels"], config["latent"]
+    body, count = features((*shape[:2], shape[2] + classes), channels=channels)
+    head = (Dense(count, _WIDTH, "relu"), Dense(_WIDTH, 2 * latent))
+    tail = generator(shape, _WIDTH, channels=channels, norm=False, last="linear")
+    return VAE(
+        Sequential(*body.layers, *head),
+        Sequential(Dense(latent + classes, _WIDTH, "relu"), *tail.layers),
+        likelihood=config["likelihood"],
+        classes=classes,
+        beta=config["beta"],
+        optimizer=Adam(LinearDecay(1e-3, 0.0, steps=config["steps"]), decay=0.05),
+    )
