@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,11 @@ def shape_of(config: Config) -> Shape:
 
 def build(config: Config) -> GAN | WGAN | VAE:
     """The model that ``config`` describes."""
-    makers = {"gan": _gan, "wgan": _wgan, "vae": _vae}
+    makers: dict[str, Callable[[Config, Shape, int], GAN | WGAN | VAE]] = {
+        "gan": _gan,
+        "wgan": _wgan,
+        "vae": _vae,
+    }
     return makers[config["model"]](config, shape_of(config), config.get("classes", 0))
 
 
