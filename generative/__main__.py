@@ -85,6 +85,9 @@ def _parser() -> Parser:
     train.add_argument("--conditional", action="store_true", help="learn each label (digits, mnist) apart")
     train.add_argument("--rate", type=float, metavar="X", help="learning rates times X (default 1)")
     train.add_argument("--keep-going", action="store_true", help="train on through a collapse")
+    train.add_argument(
+        "--unconditional", action="store_true", help="leave labels out (a gan or wgan of images uses them)"
+    )
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     sample = commands.add_parser("sample", help="draw from the model in DIR: samples.npy and samples.png")
     sample.add_argument("dir", metavar="DIR")
@@ -164,6 +167,8 @@ def _train(args: Any) -> int:
     watch: dict[str, Any] = {"checkpoint": out / CHECKPOINT, "best": out / BEST, "budget": total}
     watch["on_collapse"] = "go_on" if args.keep_going else "stop"
     strip = strip_in(config, out, run.step if run else 0)
+    if config.get("classes", 0):
+        print(f"learns {config['classes']} labels apart; --unconditional leaves them out", flush=True)
     print(
         f"{config['model']} on {data.name}: {total} steps of {config['batch_size']}, into {out}", flush=True
     )
@@ -199,6 +204,8 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
     from generative._presets import defaults
     from generative.datasets import load
 
+    if args.conditional and args.unconditional:
+        raise ValueError("--conditional and --unconditional exclude each other; give one")
     if args.steps is not None and args.minutes is not None:
         raise ValueError(f"--steps {args.steps} and --minutes {args.minutes:g} both say how long; give one")
     given = {
@@ -214,6 +221,8 @@ def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
         if data.labels is None:
             raise ValueError(f"--data {args.data} has no labels; leave --conditional out")
         given["classes"] = int(data.labels.max()) + 1
+    if args.unconditional:
+        given["classes"] = 0
     if args.resume:
         config = read_config(Path(args.out))
         asked = {"model": args.model, **given}

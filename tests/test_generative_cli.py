@@ -311,6 +311,8 @@ def test_refusals_are_one_line_with_the_remedy(tmp_path, capsys):
     fails(capsys, *train, match="already holds a run; add --resume")
     fails(capsys, *train, "--resume", match="give --steps above 20")
     fails(capsys, *train, "--conditional", match="--data ring has no labels")
+    fails(capsys, *train, "--conditional", "--unconditional", match="exclude each other")
+    fails(capsys, *train, "--steps", "9", "--minutes", "1", match="both say how long; give one")
     fails(capsys, "sample", out, "--label", "1", match="the run is not conditional")
     fails(capsys, *train, "--resume", "--steps", "30", "--seed", "9", match="seed 0, not 9")
     fails(capsys, "train", "wgan", "--data", "ring", "--out", out, "--resume", match="model 'gan'")

@@ -44,6 +44,16 @@ def test_which_data_have_a_preset():
     assert _presets.defaults("vae", _data((28, 28, 1)))["likelihood"] == "bernoulli"  # grey, not drawn
 
 
+def test_labels_are_used_where_each_has_images_enough():
+    many, few = np.arange(80) % 4, np.arange(80) % 5
+    assert _presets.defaults("gan", _data((8, 8, 1), labels=many))["classes"] == 4
+    assert _presets.defaults("wgan", _data((8, 8, 1), labels=few))["classes"] == 0
+    assert (
+        _presets.defaults("vae", _data((8, 8, 1), labels=many))["classes"] == 0
+    )  # the ELBO is that of x alone
+    assert _presets.defaults("gan", _data((8, 8, 1)))["classes"] == 0
+
+
 def test_minutes_become_steps_by_the_time_a_step_takes(monkeypatch):
     class Clock:  # each reading ten steps later: 0.5 s a step
         now = 0.0
