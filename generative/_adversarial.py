@@ -30,6 +30,7 @@ class Adversarial(ABC):
     generator: Sequential
     classes: int
     latent: str
+    truncation: float
 
     @property
     @abstractmethod
@@ -62,11 +63,13 @@ class Adversarial(ABC):
             raise ValueError(f"the generator makes samples of shape {shape}; the data have {source.shape}")
         return state
 
-    def draw_latent(self, rng: np.random.Generator, n: int, labels: Labels, place: Draws) -> Array:
-        """``n`` inputs of the generator, labels appended."""
+    def draw_latent(
+        self, rng: np.random.Generator, n: int, labels: Labels, place: Draws, *, scale: float = 1.0
+    ) -> Array:
+        """``n`` inputs of the generator, ``scale`` times the draws of training, labels appended."""
         width = self.generator.n_in - self.classes
         z = place.normal(rng, n, width) if self.latent == "normal" else place.uniform(rng, n, width) * 2 - 1
-        return with_labels(z, labels, self.classes)
+        return with_labels(z if scale == 1.0 else z * scale, labels, self.classes)
 
     def fakes(self, state: State, z: Array) -> Array:
         """Samples made of ``z`` by the generator in training."""
@@ -110,7 +113,7 @@ class Adversarial(ABC):
         place = Place(entry["params"])
         if self.classes and labels is None:
             labels = rng.integers(0, self.classes, n)
-        z = self.draw_latent(rng, n, labels, place)
+        z = self.draw_latent(rng, n, labels, place, scale=self.truncation)
         return self.generator.apply(
             self.maker.views(entry, averaged=True), z, self._settled(entry, place), train=False
         )[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from generative._objectives import gan_value, generator_cost
 from generative._optim import Adam
 from generative._player import Optimizer, Player
 from generative._random import Key
-from transport.internal import cached_property, check_choice, check_count
+from transport.internal import cached_property, check_choice, check_count, check_positive
 
 _ADAM = Adam(2e-4, beta1=0.5)
 _NEIGHBOURS = 5
@@ -44,6 +44,9 @@ class GAN(Adversarial):
         Standard normal, or uniform on [-1, 1].
     average : float
         Decay of the running average of the generator that `sample` uses; 0: none.
+    truncation : float
+        Latent draws of `sample` are this times those of training: below 1 samples are nearer to what the
+        generator knows best, and less varied (Brock, Donahue, Simonyan 2019, section 3.1).
 
     Examples
     --------
@@ -63,10 +66,12 @@ class GAN(Adversarial):
     classes: int = 0
     latent: str = "normal"
     average: float = 0.0
+    truncation: float = field(default=1.0, repr=False)  # of samples only: a checkpoint fits with any
 
     def __post_init__(self) -> None:
         check_choice(self.loss, "loss", ("minimax", "non_saturating"))
         check_choice(self.latent, "latent", ("normal", "uniform"))
+        check_positive(self.truncation, "truncation")
         check_count(self.k, "k")
 
     @cached_property

@@ -22,6 +22,7 @@ _LARGEST = 64  # of a side
 _LARGE = 32 * 32  # pixels above which the nets have half the channels
 _STEPS = {"gan": 12_000, "wgan": 4_000, "vae": 12_000}  # ten minutes or so of two cores, on digits
 _WIDTH = 256  # of the dense layers of an autoencoder
+_TRUNCATION = 0.8  # with labels: the asked digit is right more often, and recall stays above a half
 _ENOUGH = 20  # images a label
 _GREY = 0.3  # share of pixels between black and white up to which images count as drawings
 
@@ -103,6 +104,7 @@ def _gan(config: Config, shape: Shape, classes: int) -> GAN:
         discriminator_optimizer=Adam(LinearDecay(8e-4, 0.0, steps=steps), beta1=0.5),
         classes=classes,
         average=0.995,
+        truncation=_TRUNCATION if classes else 1.0,
     )
 
 
@@ -121,6 +123,7 @@ def _wgan(config: Config, shape: Shape, classes: int) -> WGAN:
         critic_optimizer=Adam(LinearDecay(5e-4, 0.0, steps=k * steps), **adam),
         classes=classes,
         average=0.995,
+        truncation=_TRUNCATION if classes else 1.0,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from generative._player import Optimizer, Player
 from generative._random import EVALUATE, Key, Place, stream
 from generative._semidual import DistanceCritic
 from transport import FittedCritic
-from transport.internal import cached_property, check_choice, check_count, namespace
+from transport.internal import cached_property, check_choice, check_count, check_positive, namespace
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class WGAN(Adversarial):
         With a name: the weight of "gradient_penalty" and the bound of "clip".
     generator_optimizer, critic_optimizer
         By default RMSProp(5e-5) under "clip", else Adam(1e-4, 0, 0.9); SGD(0.025) for a `DistanceCritic`.
-    classes, latent, average
+    classes, latent, average, truncation
         As in `GAN`.
 
     Examples
@@ -65,9 +65,11 @@ class WGAN(Adversarial):
     classes: int = 0
     latent: str = "normal"
     average: float = 0.0
+    truncation: float = field(default=1.0, repr=False)  # of samples only: a checkpoint fits with any
 
     def __post_init__(self, penalty: float | None, clip: float | None) -> None:
         check_choice(self.latent, "latent", ("normal", "uniform"))
+        check_positive(self.truncation, "truncation")
         method = lipschitz_of(self.lipschitz, penalty=penalty, clip=clip)
         method.check(self.critic, self.classes)
         object.__setattr__(self, "lipschitz", method)

@@ -115,6 +115,21 @@ def test_resumption_of_a_convolutional_run_is_bitwise(tmp_path):
     assert np.array_equal(whole.sample(5), again.sample(5))
 
 
+def test_truncation_scales_the_latent_draws_of_samples_alone():
+    data = np.random.default_rng(6).random((40, 8, 8, 1))
+    whole, half = (gen.fit(_model(truncation=t), data, steps=3, batch_size=8) for t in (1.0, 0.5))
+    for a, b in zip(leaves(whole.state), leaves(half.state), strict=True):
+        assert np.array_equal(a, b)
+    z = half.model.draw_latent(np.random.default_rng(1), 7, None, half.source.place)
+    net, entry = half.model.generator, half.state["generator"]
+    state = half.model._settled(entry, half.source.place)
+    expected, _ = net.apply(half.model.maker.views(entry, averaged=True), 0.5 * z, state)
+    made = half.model.sample(half.state, 7, np.random.default_rng(1))
+    np.testing.assert_allclose(made, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="truncation"):
+        _model(truncation=0.0)
+
+
 def test_samples_of_the_average_use_its_own_moments():
     """After the parameters jump, the running moments are those of neither; samples must not see them."""
     data = np.random.default_rng(5).random((40, 8, 8, 1))
