@@ -33,7 +33,7 @@ def complete(problem: Problem, coupling: Coupling) -> Whole | None:
     if (
         n * m > t.whole_plan_pairs
         or n + m > t.whole_plan_nodes
-        or len(coupling.rows) > 4 * t.whole_plan_nodes
+        or len(coupling.rows) > t.whole_plan_arcs * (n + m)
     ):
         return None
     flows = _Flows.of(problem, coupling)

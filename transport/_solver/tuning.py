@@ -173,7 +173,8 @@ class Tuning:
     fit_pairs: int = 1 << 24  # pairs; > : the trees of a fitted plan keep their heights
     fit_rounds: int = 100  # rounds of Bellman and Ford for those heights
     whole_plan_pairs: int = 1 << 22  # pairs, and
-    whole_plan_nodes: int = 1 << 16  # nodes; > : a plan is not completed in integers
+    whole_plan_nodes: int = 1 << 16  # nodes, and
+    whole_plan_arcs: int = 16  # arcs a node; > : a plan is not completed in integers
     whole_plan_looks: int = 1 << 28  # entries looked at for that; > : given up, after about 1 s
 
     def dense(self, giant: float = math.inf) -> DenseLimits:
