@@ -9,7 +9,6 @@ from transport.internal import VERSION as __version__
 from transport.internal import door as _door
 
 if typing.TYPE_CHECKING:
-    from divergences._densities import estimate
     from divergences._estimate import Estimate
     from divergences._families import register
     from divergences._fdiv import (
@@ -29,6 +28,7 @@ if typing.TYPE_CHECKING:
     from divergences._mixtures import GaussianMixture
     from divergences._orders import alpha, chi2, renyi
     from divergences._pairwise import pairwise
+    from divergences._pipe import estimate
     from divergences._samples import energy, mmd
     from divergences._wasserstein import wasserstein
 
@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "divergences._densities": "estimate",
+    "divergences._pipe": "estimate",
     "divergences._estimate": "Estimate",
     "divergences._families": "register",
     "divergences._fdiv": "cross_entropy entropy hellinger jeffreys js js_distance kl squared_hellinger tv",

@@ -8,7 +8,7 @@ import numpy as np
 
 from divergences._estimate import Estimate
 from divergences._laws import Law
-from divergences._quadrature import _G, _K, _X
+from divergences._quadrature import G10, K21, NODES21
 from divergences._summation import places
 from divergences._tables import Table, moment_diverges, series, tabulate
 
@@ -80,13 +80,13 @@ def cells(points: np.ndarray, weights: np.ndarray, table: Table, p: float) -> tu
         part = slice(s, s + 4096)
         a, b = (_inside(table, i[part], c[part]) for c in (cuts[:-1], cuts[1:]))
         # where a cut rounds to its panel's end, the whole panel
-        t = 0.5 * (a + b)[:, None] + 0.5 * (b - a)[:, None] * _X
+        t = 0.5 * (a + b)[:, None] + 0.5 * (b - a)[:, None] * NODES21
         x, _ = table.place(i[part], t)
         cost = np.abs(points[owner[part]][:, None] - x) ** p
         y = cost * np.maximum(series(table.slope[0, i[part]], t), 0.0) * (0.5 * (b - a))[:, None]
-        value = y @ _K
+        value = y @ K21
         total += float(value.sum())
-        rough += float(np.abs(value - y @ _G).sum())
+        rough += float(np.abs(value - y @ G10).sum())
         noise += float((value * np.abs(np.log(np.maximum(table.slope[0, i[part], 0], 1e-300)))).sum())
     error = rough * 1e-2 + 16 * _EPS * noise + 64 * _EPS * total
     error += float(table.error.sum()) * (float(np.max(np.abs(points))) + abs(total) ** (1 / p)) ** p

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from divergences._estimate import Estimate
 from divergences._functionals import Functional
-from divergences._laws import Law
+from divergences._table import TABLE
 
 _EPS = float(np.finfo(np.float64).eps)
 _LOG_MAX = math.log(np.finfo(np.float64).max)
@@ -28,11 +29,25 @@ def infinite(method: str, n: int = 0) -> Estimate:
     return Estimate(math.inf, math.inf, math.inf, method, n)
 
 
-def infinite_by_supports(what: Functional, p: Law, q: Law) -> bool:
-    """Whether the supports alone make the answer infinite."""
-    if what.singular_p and (p.lower < q.lower or p.upper > q.upper):
-        return True
-    return what.singular_q and (q.lower < p.lower or q.upper > p.upper)
+Near = tuple[tuple[float, float], tuple[float, float]]
+"""Intervals of TV and of the squared Hellinger distance, found on the way."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An integral or a sum and its error bound: ``e^unit · (value ± error)``, before `assembled`.
+
+    ``open_above``: what was not seen may make an unbounded functional arbitrarily large.
+    """
+
+    what: Functional
+    value: float
+    error: float
+    method: str
+    n: int
+    unit: float = 0.0
+    open_above: bool = False
+    near: Near | None = None
 
 
 def bracket(
@@ -61,24 +76,18 @@ def _finish_log(what: Functional, log: float) -> float:
     return math.inf if log > _LOG_MAX else what.finish(math.exp(log))
 
 
-def assembled(
-    what: Functional, value: float, error: float, *, unit: float, open_above: bool, method: str, n: int
-) -> Estimate:
-    """The `Estimate` of finish(e^unit · integral)."""
-    v, low, high = bracket(what, value, error, unit=unit, open_above=open_above)
+def assembled(found: Measured | Estimate) -> Estimate:
+    """The `Estimate` of finish(e^unit · integral), checked; an infinity that has its proof is one already."""
+    if isinstance(found, Estimate):
+        return found
+    what, n = found.what, found.n
+    v, low, high = bracket(what, found.value, found.error, unit=found.unit, open_above=found.open_above)
     if math.isinf(v):
         top = min(low, what.finish(float(np.finfo(np.float64).max)))
-        return Estimate(math.inf, top, math.inf, f"{method}: {BEYOND}", n)
-    return Estimate(v, min(low, v), max(high, v), method, n)
-
-
-_RANGES = {
-    "tv": 1.0,
-    "js": 2 * math.log(2),
-    "js_distance": math.sqrt(math.log(2)),
-    "hellinger": 1.0,
-    "squared_hellinger": 1.0,
-}
+        made = Estimate(math.inf, top, math.inf, f"{found.method}: {BEYOND}", n)
+    else:
+        made = Estimate(v, min(low, v), max(high, v), found.method, n)
+    return checked(what.name, made, *(found.near or ()))
 
 
 def checked(
@@ -94,7 +103,7 @@ def checked(
     ArithmeticError
         If it cannot; the message says what to do.
     """
-    top = _RANGES.get(name, math.inf) * (1 + 1e-12)
+    top = (TABLE[name].top if name in TABLE else math.inf) * (1 + 1e-12)
     fine = found.lower <= found.value <= found.upper and 0 <= found.value <= top
     if found.confidence == 1.0 and tv is not None and h2 is not None:
         fine = fine and all(low <= high * (1 + 1e-9) + 1e-12 for low, high in _relations(name, found, tv, h2))

@@ -19,16 +19,12 @@ import divergences._families  # noqa: F401  fills the registry
 from divergences._atoms import between_atoms, listed, rooted, sample_wasserstein
 from divergences._closed_forms import closed_form
 from divergences._estimate import Estimate
-from divergences._laws import Law, as_law
-from divergences._quadrature import _G, _K, _X, Ray, integrate, survey, tail, tails
+from divergences._laws import Law
+from divergences._quadrature import G10, K21, NODES21, Ray, integrate, survey, tail, tails
+from divergences._recognise import as_law
 from divergences._tables import GAUSS_NODES, GAUSS_WEIGHTS, Table, moment_diverges, series, tabulate
 
 _EPS = float(np.finfo(np.float64).eps)
-
-
-def evaluate_wasserstein(P: Any, Q: Any, p: float = 1.0) -> float:
-    """W_p of two distributions, as a float; see `estimate_wasserstein`."""
-    return estimate_wasserstein(P, Q, p=p).value
 
 
 def estimate_wasserstein(P: Any, Q: Any, *, p: float = 1.0, rtol: float = 1e-11) -> Estimate:
@@ -121,15 +117,15 @@ def _areas(a: Law, b: Law) -> Estimate:
     stop = np.where(np.arange(count) >= middle, table.right[1] - table.right[0], 0.0)
     start = np.where(np.arange(count) < middle, gap, stop - rise.sum(axis=1))
     every = np.arange(count)
-    nodes = np.broadcast_to(_X, (count, 21))
+    nodes = np.broadcast_to(NODES21, (count, 21))
     x, stretch = table.place(every, nodes)
     height = start[:, None] + series(rise, nodes)
     near = table.center[:, None]
     values = height * stretch
     size = np.abs(values).max(axis=1)
     turns = (values.min(axis=1) < 0) & (values.max(axis=1) > 0) & (size > 1e-17 * size.sum())
-    area = np.abs(values @ _K)
-    error = np.abs(values @ _K - values @ _G) * 1e-3
+    area = np.abs(values @ K21)
+    error = np.abs(values @ K21 - values @ G10) * 1e-3
     for i in np.flatnonzero(turns):  # integrate |F - G| on both sides of each crossing
         area[i] = _crossed(table, int(i), float(start[i]), rise[i])
     del slope, x, near
@@ -137,9 +133,9 @@ def _areas(a: Law, b: Law) -> Estimate:
     sizes = 8 * _EPS * (1 + np.abs(np.log(np.maximum(table.slope[:, :, 0], 1e-300))))
     mass = np.minimum(table.left + table.rise.sum(axis=2), table.right + table.rise.sum(axis=2))
     grain = 1 + np.array([[a.grain], [b.grain]])
-    noise = float((mass * sizes * grain * (stretch @ _K)).sum())
+    noise = float((mass * sizes * grain * (stretch @ K21)).sum())
     # A constant factor in a density moves F by its share of the nearer tail; mass lost at an end, wholly.
-    reach = float((stretch @ _K)[(mass.sum(axis=0) > 1e-6)].sum()) + float((mass * (stretch @ _K)).sum())
+    reach = float((stretch @ K21)[(mass.sum(axis=0) > 1e-6)].sum()) + float((mass * (stretch @ K21)).sum())
     total = math.fsum(area)
     slack = float(error.sum()) + noise + float(table.error.sum()) * reach
     verdict, missing = _area_tails(a, b)

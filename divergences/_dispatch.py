@@ -1,4 +1,4 @@
-"""Telling a distribution from an array, without importing any library of distributions."""
+"""Telling a distribution from an array, and the way of laws, without importing what they need before."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ def is_distribution(x: Any) -> bool:
         return True
     refuse_law(x, "law")
     return False
+
+
+def of_laws(name: str, P: Any, Q: Any, **options: Any) -> float:
+    """The functional ``name`` of two distributions; see `estimate`."""
+    # Quadrature and families are loaded with the first law: divergences of arrays do not wait for them.
+    from divergences._pipe import evaluate
+
+    return evaluate(name, P, Q, **options)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from divergences._brackets import infinite
+from divergences._brackets import assembled, infinite
 from divergences._estimate import Estimate
 from divergences._functionals import Functional, Parts
 from divergences._laws import Law
 from divergences._line import integrate_line
 from divergences._summation import sum_discrete
+from divergences._supports import decide
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -70,7 +70,10 @@ def cross_entropy_of_laws(p: Law, q: Law) -> Estimate:
     q = replace(q, name="Q") if q is p else q
     if p.kind == "discrete":
         return _discrete(p, q)
-    up, down = (integrate_line(_part(sign), p, q, 1e-12) for sign in (1.0, -1.0))
+    p, q, known = decide(_part(1.0), p, q)
+    if known is not None:  # mass of P where q = 0
+        return known
+    up, down = (assembled(integrate_line(_part(sign), p, q, 1e-12)) for sign in (1.0, -1.0))
     if math.isinf(up.lower) and math.isinf(down.lower):
         raise ValueError(
             "-p log q has an infinite positive and an infinite negative part; the integral has no value"
@@ -84,7 +87,7 @@ def cross_entropy_of_laws(p: Law, q: Law) -> Estimate:
 
 
 def _discrete(p: Law, q: Law) -> Estimate:
-    found = sum_discrete(_part(1.0), p, q)
+    found = assembled(sum_discrete(_part(1.0), p, q))
     return replace(found, lower=max(0.0, found.lower))
 
 
@@ -106,8 +109,3 @@ def _of_vectors(p: Law, q: Law) -> Estimate:
     value = 0.5 * (len(mean) * math.log(2 * math.pi) + float(log_det) + quadratic)
     error = 16 * _EPS * (len(mean) * 2 + abs(float(log_det)) + condition * abs(quadratic))
     return Estimate(value, value - error, value + error, "closed form", 0)
-
-
-def entropy_of_law(p: Any) -> Estimate:
-    """The (differential) entropy of a law."""
-    return cross_entropy_of_laws(p, p)

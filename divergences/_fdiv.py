@@ -4,7 +4,7 @@ Conventions shared by every function here. ``p`` and ``q`` have shape (..., n): 
 n atoms along ``axis`` (None: the whole array is one measure); the other axes broadcast and stay. Each
 measure must sum to 1 to rounding in its own dtype, ``|sum - 1| <= 4 n eps``, or ``normalize=True`` is
 passed; the answer is that of the proportions ``p/sum(p)``, ``q/sum(q)`` of the stored numbers. Frozen
-scipy distributions and densities go to `divergences._densities`. Labelled tables (pandas, polars, xarray)
+scipy distributions and densities go to `divergences._pipe`. Labelled tables (pandas, polars, xarray)
 that carry the same labels in another order are matched by label; different labels are refused. Bad input is
 refused with ``ValueError`` (NaN, inf, negative, empty, no mass, unequal lengths) or ``TypeError`` (masked,
 complex, object arrays); the answer is never NaN, and infinite only where the mathematics says so.
@@ -12,21 +12,21 @@ complex, object arrays); the answer is never NaN, and infinite only where the ma
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from divergences._dispatch import is_distribution
+from divergences._dispatch import is_distribution, of_laws
 from divergences._evaluate import divergence, measured
+from divergences._table import TABLE
 from transport.internal import Array, spelled
 
-_2LOG2 = 2.0 * math.log(2.0)
 
-
-def _of_laws(name: str, p: Any, q: Any, **options: Any) -> Any:
-    """Closed form or quadrature."""
-    from divergences._densities import evaluate
-
-    return evaluate(name, p, q, **options)
+def _value(name: str, p: Any, q: Any, axis: int | None, normalize: bool) -> Array:
+    """The row ``name`` of the table, of arrays or of laws."""
+    if is_distribution(p) or is_distribution(q):
+        return of_laws(name, p, q)
+    row = TABLE[name]
+    rows, value = divergence(row.term, p, q, axis=axis, normalize=normalize, upper=row.largest)
+    return rows.shaped(row.finish(value, rows.xp))
 
 
 @spelled
@@ -63,10 +63,7 @@ def kl(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Arr
     >>> float(kl([0.5, 0.5], [0.25, 0.75]))
     0.14384103622589045
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("kl", p, q)
-    rows, value = divergence("kl", p, q, axis=axis, normalize=normalize)
-    return rows.shaped(value)
+    return _value("kl", p, q, axis, normalize)
 
 
 @spelled
@@ -87,10 +84,7 @@ def js(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Arr
     >>> float(js([1.0, 0.0], [0.0, 1.0]))
     1.3862943611198906
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("js", p, q)
-    rows, value = divergence("js", p, q, axis=axis, normalize=normalize, upper=_2LOG2)
-    return rows.shaped(value)
+    return _value("js", p, q, axis, normalize)
 
 
 @spelled
@@ -104,10 +98,7 @@ def js_distance(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = Fals
     >>> float(js_distance([1.0, 0.0], [0.0, 1.0]))
     0.8325546111576977
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("js_distance", p, q)
-    rows, value = divergence("js", p, q, axis=axis, normalize=normalize, upper=_2LOG2)
-    return rows.shaped(rows.xp.sqrt(0.5 * value))
+    return _value("js_distance", p, q, axis, normalize)
 
 
 @spelled
@@ -121,10 +112,7 @@ def tv(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> Arr
     >>> float(tv([0.5, 0.5, 0.0], [0.0, 0.5, 0.5]))
     0.5
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("tv", p, q)
-    rows, value = divergence("tv", p, q, axis=axis, normalize=normalize, upper=1.0)
-    return rows.shaped(value)
+    return _value("tv", p, q, axis, normalize)
 
 
 @spelled
@@ -139,10 +127,7 @@ def squared_hellinger(p: Any, q: Any, *, axis: int | None = -1, normalize: bool 
     >>> round(float(squared_hellinger([0.5, 0.5], [0.02, 0.98])), 14)
     0.2
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("squared_hellinger", p, q)
-    rows, value = divergence("squared_hellinger", p, q, axis=axis, normalize=normalize, upper=1.0)
-    return rows.shaped(value)
+    return _value("squared_hellinger", p, q, axis, normalize)
 
 
 @spelled
@@ -156,10 +141,7 @@ def hellinger(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False)
     >>> float(hellinger([1.0, 0.0], [0.0, 1.0]))
     1.0
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("hellinger", p, q)
-    rows, value = divergence("squared_hellinger", p, q, axis=axis, normalize=normalize, upper=1.0)
-    return rows.shaped(rows.xp.sqrt(value))
+    return _value("hellinger", p, q, axis, normalize)
 
 
 @spelled
@@ -173,10 +155,7 @@ def jeffreys(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) 
     >>> round(float(jeffreys([0.5, 0.5], [0.25, 0.75])), 14)
     0.27465307216703
     """
-    if is_distribution(p) or is_distribution(q):
-        return _of_laws("jeffreys", p, q)
-    rows, value = divergence("jeffreys", p, q, axis=axis, normalize=normalize)
-    return rows.shaped(value)
+    return _value("jeffreys", p, q, axis, normalize)
 
 
 @spelled
@@ -191,9 +170,7 @@ def cross_entropy(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = Fa
     0.8369882167858358
     """
     if is_distribution(p) or is_distribution(q):
-        from divergences._densities import entropies
-
-        return entropies("cross_entropy", p, q)
+        return of_laws("cross_entropy", p, q)
     rows, _ = measured(p, q, axis=axis, normalize=normalize)
     sums = rows.scan("surprise", level=False, high=rows.mass_q, low=rows.low_q)
     return rows.shaped((sums[:, 0] + sums[:, 1]) / rows.mass_p)
@@ -218,9 +195,7 @@ def entropy(p: Any, *, axis: int | None = -1, normalize: bool = False) -> Array:
     0.6931471805599453
     """
     if is_distribution(p):
-        from divergences._densities import entropies
-
-        return entropies("entropy", p, p)
+        return of_laws("entropy", p, p)
     rows, _ = measured(p, p, axis=axis, normalize=normalize)
     sums = rows.scan("surprise", level=False, high=rows.mass_p, low=rows.low_p)
     return rows.shaped((sums[:, 0] + sums[:, 1]) / rows.mass_p)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
 """g >= 0, |∂g/∂log p|, |∂g/∂log q|, equal shapes."""
+
+Integrand = Callable[[np.ndarray, np.ndarray], Parts]
+"""(log p, log q) -> `Parts`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Functional:
     """
 
     name: str
-    parts: Callable[[np.ndarray, np.ndarray], Parts]
+    parts: Integrand
     finish: Callable[[float], float]
     singular_p: bool = False
     singular_q: bool = False
@@ -65,10 +67,6 @@ class Functional:
                     np.isposinf(value) & np.isfinite(lp) & np.isfinite(lq), a * lp + b * lq, value
                 )
         return np.where(np.isneginf(top), -np.inf, value)
-
-
-def _same(x: float) -> float:
-    return x
 
 
 def psi(u: np.ndarray) -> np.ndarray:
@@ -99,14 +97,16 @@ def _times(p: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.where(p == 0, 0.0, p * np.where(p == 0, 0.0, t))
 
 
-def _kl(lp: np.ndarray, lq: np.ndarray) -> Parts:
+def kl(lp: np.ndarray, lq: np.ndarray) -> Parts:
+    """KL: q·φ(p/q), φ(t) = t log t - t + 1."""
     p, q, t = np.exp(lp), np.exp(lq), _difference(lp, lq)
     near = t > -1
     g = np.where(near, _times(p, psi(np.where(near, -t, 0.0))), q + _times(p, t - 1))
     return g, np.abs(_times(p, t)), np.abs(q - p)
 
 
-def _js(lp: np.ndarray, lq: np.ndarray) -> Parts:
+def js(lp: np.ndarray, lq: np.ndarray) -> Parts:
+    """Jensen-Shannon: (p+q)/2·[(1+u)log(1+u) + (1-u)log(1-u)], u = |p-q|/(p+q)."""
     # s/2·g(u), s = p+q, u = |p-q|/s = tanh|t/2|: Topsøe's form, exact to rounding at any separation.
     p, q, t = np.exp(lp), np.exp(lq), _difference(lp, lq)
     a = np.exp(-np.abs(t))
@@ -122,12 +122,14 @@ def _js(lp: np.ndarray, lq: np.ndarray) -> Parts:
     return g, np.abs(_times(p, log_p_over_m)), np.abs(_times(q, log_q_over_m))
 
 
-def _tv(lp: np.ndarray, lq: np.ndarray) -> Parts:
+def tv(lp: np.ndarray, lq: np.ndarray) -> Parts:
+    """Total variation: |p - q|/2."""
     p, q, t = np.exp(lp), np.exp(lq), _difference(lp, lq)
     return 0.5 * np.maximum(p, q) * -np.expm1(-np.abs(t)), 0.5 * p, 0.5 * q
 
 
-def _squared_hellinger(lp: np.ndarray, lq: np.ndarray) -> Parts:
+def squared_hellinger(lp: np.ndarray, lq: np.ndarray) -> Parts:
+    """Squared Hellinger: (√p - √q)²/2."""
     t = _difference(lp, lq)
     big, small = np.exp(0.5 * np.maximum(lp, lq)), np.exp(0.5 * np.minimum(lp, lq))
     gap = -big * np.expm1(-0.5 * np.abs(t))
@@ -135,14 +137,15 @@ def _squared_hellinger(lp: np.ndarray, lq: np.ndarray) -> Parts:
     return 0.5 * gap * gap, 0.5 * root_p * gap, 0.5 * root_q * gap
 
 
-def _jeffreys(lp: np.ndarray, lq: np.ndarray) -> Parts:
+def jeffreys(lp: np.ndarray, lq: np.ndarray) -> Parts:
+    """Jeffreys: (p - q) log(p/q)."""
     p, q, t = np.exp(lp), np.exp(lq), _difference(lp, lq)
     gap = -np.maximum(p, q) * np.expm1(-np.abs(t))
     dp, dq = gap + np.abs(_times(p, t)), gap + np.abs(_times(q, t))
     return np.where(gap == 0, 0.0, gap * np.abs(t)), dp, dq
 
 
-def _power(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
+def power(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
     """|p^α q^{1-α} - αp - (1-α)q|, whose integral is |∫p^α q^{1-α} - 1|."""
     p, q, t = np.exp(lp), np.exp(lq), _difference(lp, lq)
     near = np.abs(t) < 1
@@ -157,7 +160,7 @@ def _power(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
     return g, np.abs(alpha * (mixed - p)), np.abs((1 - alpha) * (mixed - q))
 
 
-def _affinity(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
+def affinity(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
     """p^α q^{1-α}."""
     both = np.isneginf(lp) | np.isneginf(lq)
     safe_p, safe_q = np.where(both, 0.0, lp), np.where(both, 0.0, lq)
@@ -166,119 +169,7 @@ def _affinity(lp: np.ndarray, lq: np.ndarray, *, alpha: float) -> Parts:
     return g, alpha * g, abs(1 - alpha) * g
 
 
-def _affinity_of(alpha: float, factor: float) -> Functional:
-    """factor · log ∫p^α q^{1-α}."""
-
-    def finish_log(log: float) -> float:
-        return max(0.0, factor * log)
-
-    return Functional(
-        "affinity",
-        partial(_affinity, alpha=alpha),
-        lambda x: finish_log(math.log(x)) if x > 0 else math.inf,
-        singular_p=alpha > 1,
-        largest=1.0 if alpha < 1 else math.inf,
-        mixing=(alpha, 1 - alpha),
-        finish_log=finish_log,
-    )
-
-
-def _renyi_finish(integral: float, *, alpha: float) -> float:
-    if alpha > 1:
-        return math.log1p(integral) / (alpha - 1)
-    return math.inf if integral >= 1 else math.log1p(-integral) / (alpha - 1)
-
-
-def _mirror(parts: Callable[..., Parts], lp: np.ndarray, lq: np.ndarray) -> Parts:
+def mirror(parts: Integrand, lp: np.ndarray, lq: np.ndarray) -> Parts:
+    """``parts`` with p and q exchanged."""
     g, dq, dp = parts(lq, lp)
     return g, dp, dq
-
-
-def _alpha(alpha: float) -> Functional:
-    """(∫p^α q^{1-α} - 1)/(α(α-1)); alpha(p, q, α) = alpha(q, p, 1-α)."""
-    alpha = float(alpha)
-    if not math.isfinite(alpha):
-        raise ValueError(f"alpha = {alpha}; the order must be finite")
-    mirrored = alpha < 0.5
-    order = 1 - alpha if mirrored else alpha
-    parts: Callable[..., Parts] = _kl if order == 1 else partial(_power, alpha=order)
-    factor = 1.0 if order == 1 else abs(order * (order - 1))
-    return Functional(
-        "alpha",
-        partial(_mirror, parts) if mirrored else parts,
-        lambda x: x / factor,
-        singular_p=alpha >= 1,
-        singular_q=alpha <= 0,
-        largest=1.0 if 0 < alpha < 1 else math.inf,
-        mixing=((1 - order, order) if mirrored else (order, 1 - order)),
-    )
-
-
-def _bhattacharyya_finish(integral: float) -> float:
-    return math.inf if integral >= 1 else -math.log1p(-integral)
-
-
-def _renyi(alpha: float = 2.0) -> Functional:
-    alpha = float(alpha)
-    if not (alpha > 0 and math.isfinite(alpha)):
-        raise ValueError(
-            f"alpha = {alpha}; the Rényi divergence of densities is computed for 0 < alpha < inf"
-        )
-    if alpha == 1:
-        return functional("kl")
-    return Functional(
-        "renyi",
-        partial(_power, alpha=alpha),
-        partial(_renyi_finish, alpha=alpha),
-        singular_p=alpha > 1,
-        largest=math.inf if alpha > 1 else 1.0,
-        mixing=(alpha, 1 - alpha),
-        companion=partial(_affinity_of, alpha, 1 / (alpha - 1)),
-    )
-
-
-_2LOG2 = 2 * math.log(2)
-_TABLE: dict[str, Callable[..., Functional]] = {
-    "kl": lambda: Functional("kl", _kl, _same, singular_p=True),
-    "jeffreys": lambda: Functional(
-        "jeffreys", _jeffreys, _same, singular_p=True, singular_q=True, symmetric=True
-    ),
-    "js": lambda: Functional("js", _js, _same, largest=_2LOG2, symmetric=True),
-    "js_distance": lambda: Functional(
-        "js_distance", _js, lambda x: math.sqrt(x / 2), largest=_2LOG2, symmetric=True
-    ),
-    "tv": lambda: Functional("tv", _tv, _same, largest=1.0, kinks=True, symmetric=True),
-    "squared_hellinger": lambda: Functional(
-        "squared_hellinger", _squared_hellinger, _same, largest=1.0, symmetric=True
-    ),
-    "hellinger": lambda: Functional("hellinger", _squared_hellinger, math.sqrt, largest=1.0, symmetric=True),
-    "bhattacharyya": lambda: Functional(
-        "bhattacharyya",
-        _squared_hellinger,
-        _bhattacharyya_finish,
-        largest=1.0,
-        symmetric=True,
-        companion=partial(_affinity_of, 0.5, -1.0),
-    ),
-    "chi2": lambda: Functional(
-        "chi2", partial(_power, alpha=2.0), _same, singular_p=True, mixing=(2.0, -1.0)
-    ),
-    "alpha": _alpha,
-    "renyi": _renyi,
-}
-
-
-def functional(name: str, **options: float) -> Functional:
-    """Look a functional up by name; `renyi` and `alpha` take ``alpha``.
-
-    >>> functional("tv").largest
-    1.0
-    """
-    if name not in _TABLE:
-        raise ValueError(
-            f"no functional of densities is called {name!r}; choose one of {sorted([*_TABLE, 'wasserstein'])}"
-        )
-    try:
-        return _TABLE[name](**options)
-    except TypeError:
-        raise TypeError(f"{name} takes no option {sorted(options)}") from None

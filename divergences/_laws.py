@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from transport.internal import line_for_law
-
 LogDensity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(centre, offset) -> log-density at centre + offset, formed so that a small offset is not rounded away."""
 
@@ -281,7 +279,7 @@ def guess_center(log_density: LogDensity, lower: float, upper: float) -> tuple[f
     return mode, width
 
 
-def _density(P: Density, name: str) -> Law:
+def density_law(P: Density, name: str) -> Law:
     box = np.asarray(P.support, dtype=float)
     family, params = P.family or "", P.params
     if box.ndim == 2:
@@ -305,25 +303,3 @@ def _density(P: Density, name: str) -> Law:
     log_density = extended(log_density, [lower, upper, *breaks], width)
     law = Law("continuous", family, params, log_density, lower, upper, (mode, *breaks), width)
     return settled(replace(law, sampler=P.sampler, name=name, rounded=True))
-
-
-def as_law(P: Any, name: str) -> Law:
-    """The `Law` behind ``P``: the one place where distributions are recognised.
-
-    Raises
-    ------
-    TypeError
-        If ``P`` is not a distribution this package knows how to read; the message says what to pass.
-    """
-    if isinstance(P, Law):
-        return P
-    if hasattr(P, "as_law"):
-        return P.as_law()
-    if isinstance(P, Density):
-        return _density(P, name)
-    from divergences._scipy_laws import recognise
-
-    found = recognise(P, name)
-    if found is not None:
-        return found
-    raise TypeError(line_for_law(P, name))

@@ -8,15 +8,13 @@ counts as error, never as value or as proof.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from divergences._brackets import assembled, checked, infinite, infinite_by_supports, singular
+from divergences._brackets import Measured, infinite
 from divergences._estimate import Estimate
-from divergences._functionals import Functional, functional
+from divergences._functionals import Functional
 from divergences._laws import UNDERFLOW, Law
 from divergences._quadrature import Integral, Survey, integrate, rays, refined_peak, survey, tails
 
@@ -27,57 +25,15 @@ _SCALED = np.array([1.0, 0, 0, 1, 1, 1, 1, 0, 0])
 _GOALS = (1e-13, 1e-12, 1e-12, 1e-2, 1e-2, 1e-2, 1e-2, 1e-4, 1e-4)
 
 
-def integrate_line(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
-    """The functional of two continuous laws with the interval its true value lies in."""
-    with np.errstate(all="ignore"):
-        return _on_the_line(what, p, q, rtol)
+def integrate_line(what: Functional, p: Law, q: Law, rtol: float) -> Measured | Estimate:
+    """The integral of the functional of two continuous laws, or the proof that it is infinite.
 
-
-def _on_the_line(what: Functional, p: Law, q: Law, rtol: float) -> Estimate:
-    p, q = _on_one_circle(p, q)
-    if infinite_by_supports(what, p, q):
-        return infinite("supports")
-    if p.upper <= q.lower or q.upper <= p.lower:
-        return singular(what, "supports")
+    Supports are taken to be decided (`divergences._supports`): they overlap, and circles are cut open.
+    """
     if what.symmetric and (q.lower, q.upper, q.centers) < (p.lower, p.upper, p.centers):
         p, q = q, p  # equal both ways, to the last digit
-    return _integrated(what, _Pair(what, p, q), rtol)
-
-
-def _on_one_circle(p: Law, q: Law) -> tuple[Law, Law]:
-    if p.period is None and q.period is None:
-        return p, q
-    if p.period != q.period:
-        circular = p if p.period is not None else q
-        if circular.family == "wrapcauchy":  # scipy's pdf is that of a law on (loc, loc + 2π)
-            return (_cut_at_start(p), q) if circular is p else (p, _cut_at_start(q))
-        raise ValueError(
-            f"{circular.name} is a {circular.family}, a law on a circle of length 2π, and the other law "
-            "lives "
-            "on the line; pass scipy.stats.vonmises_line, or two laws on the circle"
-        )
-    turn = float(p.period or 1.0)
-    shift = turn * round((p.centers[0] - q.centers[0]) / turn)
-    centers = [c for k in (-1, 0, 1) for c in [q.centers[0] + shift + k * turn] if p.lower < c < p.upper]
-    window: dict[str, Any] = {
-        "lower": p.lower,
-        "upper": p.upper,
-        "known_lower": p.lower,
-        "known_upper": p.upper,
-    }
-    return p, replace(q, centers=tuple(centers) or p.centers, **window)
-
-
-def _cut_at_start(law: Law) -> Law:
-    lower = float(law.params["loc"])
-    upper = lower + 2 * math.pi
-
-    def log_density(center: np.ndarray, offset: np.ndarray) -> np.ndarray:
-        x = center + offset
-        return np.where((x >= lower) & (x <= upper), law.log_density(center, offset), -np.inf)
-
-    window: dict[str, Any] = {"lower": lower, "upper": upper, "known_lower": lower, "known_upper": upper}
-    return replace(law, period=None, centers=(lower, upper), log_density=log_density, **window)
+    with np.errstate(all="ignore"):
+        return _integrated(what, _Pair(what, p, q), rtol)
 
 
 @dataclass(frozen=True)
@@ -149,7 +105,7 @@ def continued(law: Law, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndar
     return value, vague | below | above
 
 
-def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
+def _integrated(what: Functional, pair: _Pair, rtol: float) -> Measured | Estimate:
     points = pair.points()
     lower, upper = min(pair.p.lower, pair.q.lower), max(pair.p.upper, pair.q.upper)
     seen = survey(pair.heights, rays(lower, upper, points, pair.scale, pair.spread))
@@ -183,7 +139,7 @@ def _integrated(what: Functional, pair: _Pair, rtol: float) -> Estimate:
     blur = _blurred(what, seen.height[1], seen.height[2])
     level = unit + math.log(max(float(done.values[0]), 1e-300)) - 34
     unclear |= bool(((blur > 30) & (seen.height[3] + blur > level)).any())
-    return _assemble(what, pair, done, sums, unit=unit, unclear=unclear)
+    return _measured(what, done, sums, unit=unit, unclear=unclear)
 
 
 def _sure(pair: _Pair, seen: Survey) -> np.ndarray:
@@ -285,9 +241,7 @@ def _require_mass(pair: _Pair, done: Integral) -> None:
             )
 
 
-def _assemble(
-    what: Functional, pair: _Pair, done: Integral, sums: _Sums, *, unit: float, unclear: bool
-) -> Estimate:
+def _measured(what: Functional, done: Integral, sums: _Sums, *, unit: float, unclear: bool) -> Measured:
     value = float(done.values[0])
     error = float(done.errors[0] + done.values[4] + done.values[3] + done.errors[3])
     slack = 0.0
@@ -297,19 +251,13 @@ def _assemble(
         error += defect * (float(done.values[5 + k]) + lost) if defect > 0 else 0.0
         slack += defect
     unclear = unclear or (not what.bounded and float(done.values[3]) > 1e-3 * value)
-    found = assembled(
-        what, value, error, unit=unit, open_above=unclear, method="quadrature", n=done.n_evaluations
-    )
-    near = [
+    tv, h2 = (
         (
             max(0.0, float(done.values[k] - done.errors[k] - slack)),
             float(done.values[k] + done.errors[k] + slack),
         )
         for k in (7, 8)
-    ]
-    return checked(what.name, found, near[0], near[1])
-
-
-def line_functional(name: str) -> Callable[[Law, Law], Estimate]:
-    """A functional of the line by name, for tests and benchmarks."""
-    return lambda p, q: integrate_line(functional(name), p, q, 1e-12)
+    )
+    return Measured(
+        what, value, error, "quadrature", done.n_evaluations, unit=unit, open_above=unclear, near=(tv, h2)
+    )

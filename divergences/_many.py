@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from divergences._brackets import assembled
 from divergences._dispatch import is_distribution
 from divergences._fdiv import kl
-from divergences._functionals import Functional, functional
-from divergences._laws import Law, as_law
+from divergences._functionals import Functional
+from divergences._laws import Law
 from divergences._line import integrate_line
+from divergences._recognise import as_law
 from divergences._summation import sum_discrete
+from divergences._table import functional
 from transport.internal import as_float64, namespace
 
 
@@ -123,7 +126,7 @@ def _within(laws: list[Law], w: list[float]) -> float:
     for law, v in zip(laws, w):
         # KL(P_i | M) <= -log w_i: no tail makes it infinite
         part = Functional("kl to a mixture", functional("kl").parts, lambda x: x, largest=-math.log(v))
-        total += v * float(compute(part, law, middle).value)
+        total += v * assembled(compute(part, law, middle)).value
     return total
 
 

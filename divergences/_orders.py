@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from divergences._dispatch import is_distribution
+from divergences._dispatch import is_distribution, of_laws
 from divergences._evaluate import Rows, divergence, measured
-from divergences._fdiv import _of_laws, kl
+from divergences._fdiv import kl
 from transport.internal import Array, MagnitudeError, spelled
 
 
@@ -29,7 +29,7 @@ def chi2(p: Any, q: Any, *, axis: int | None = -1, normalize: bool = False) -> A
     0.3333333333333333
     """
     if is_distribution(p) or is_distribution(q):
-        return _of_laws("chi2", p, q)
+        return of_laws("chi2", p, q)
     rows, value = divergence("chi2", p, q, axis=axis, normalize=normalize)
     return rows.shaped(_without_overflow(rows, value, 1.0, 1.0))
 
@@ -51,7 +51,7 @@ def alpha(p: Any, q: Any, alpha: float, *, axis: int | None = -1, normalize: boo
     if not math.isfinite(order):
         raise ValueError(f"alpha = {alpha}; the order must be finite (renyi takes alpha=inf)")
     if is_distribution(p) or is_distribution(q):
-        return _of_laws("alpha", p, q, alpha=order)
+        return of_laws("alpha", p, q, alpha=order)
     rise = order - 1.0
     if order < 0.5:  # mirrored, so that the kernels never divide by a small order
         p, q, rise = q, p, -order
@@ -81,7 +81,7 @@ def renyi(p: Any, q: Any, alpha: float, *, axis: int | None = -1, normalize: boo
     if not order >= 0:
         raise ValueError(f"alpha = {alpha}; Rényi orders are >= 0 (inf included)")
     if is_distribution(p) or is_distribution(q):
-        return _of_laws("renyi", p, q, alpha=order)
+        return of_laws("renyi", p, q, alpha=order)
     if order == 1.0:
         return kl(p, q, axis=axis, normalize=normalize)
     rows, _ = measured(p, q, axis=axis, normalize=normalize)

@@ -8,20 +8,10 @@ from typing import Any
 import numpy as np
 
 from divergences._evaluate import measured
+from divergences._table import TABLE
 from transport.internal import as_float64, check_choice, namespace, on_device_of, run_chunks, to_numpy
 
-_2LOG2 = 2.0 * math.log(2.0)
-# name: (term of the kernels, largest value, symmetric, what is done to the sum)
-_NAMES: dict[str, tuple[str, float, bool, Any]] = {
-    "kl": ("kl", math.inf, False, None),
-    "js": ("js", _2LOG2, True, None),
-    "js_distance": ("js", _2LOG2, True, lambda v: np.sqrt(0.5 * v)),
-    "tv": ("tv", 1.0, True, None),
-    "squared_hellinger": ("squared_hellinger", 1.0, True, None),
-    "hellinger": ("squared_hellinger", 1.0, True, np.sqrt),
-    "chi2": ("chi2", math.inf, False, None),
-    "jeffreys": ("jeffreys", math.inf, True, None),
-}
+_ROWS = {name: row for name, row in TABLE.items() if row.of_arrays}
 _CHUNK = 1 << 15  # entries
 _LANES = 64  # of the kernels: rows are filled up with zeros to a multiple
 
@@ -66,20 +56,19 @@ def pairwise(name: str, p: Any, q: Any = None, *, normalize: bool = False, conde
            [1. , 0. , 0.5],
            [0.5, 0.5, 0. ]])
     """
-    term, most, symmetric, finish = _NAMES[check_choice(name, "name", tuple(_NAMES))]
-    if condensed and (q is not None or not symmetric):
+    row = _ROWS[check_choice(name, "name", tuple(_ROWS))]
+    if condensed and (q is not None or not row.symmetric):
         raise ValueError("condensed=True is for one array and a symmetric divergence")
     x, mass_x, atoms = _rows(p, "p", normalize)
     y, mass_y, others = (x, mass_x, atoms) if q is None else _rows(q, "q", normalize)
     if atoms != others:
         raise ValueError(f"p has {atoms} atoms a row and q {others}; they must be the same atoms")
     k, m = len(x), len(y)
-    half = q is None and symmetric
+    half = q is None and row.symmetric
     i, j = np.triu_indices(k, 1) if half else np.indices((k, m)).reshape(2, -1)
     value = np.empty(len(i))
-    _fill(term, (i, j), (x, y), (mass_x, mass_y), most, value)
-    if finish is not None:
-        value = finish(value)
+    _fill(row.term, (i, j), (x, y), (mass_x, mass_y), row.largest, value)
+    value = row.finish(value, np)
     if condensed:
         return on_device_of(value, p)
     if not half:

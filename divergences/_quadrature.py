@@ -69,12 +69,12 @@ _KRONROD = np.array(
         0.149445554002916905664936468389821,
     ]
 )
-_X = np.concatenate([-_NODES[:-1], _NODES[::-1]])
-_K = np.concatenate([_KRONROD[:-1], _KRONROD[::-1]])
-_G = np.zeros(21)
-_G[1:20:2] = np.concatenate([_GAUSS, _GAUSS[::-1]])
+NODES21 = np.concatenate([-_NODES[:-1], _NODES[::-1]])
+K21 = np.concatenate([_KRONROD[:-1], _KRONROD[::-1]])
+G10 = np.zeros(21)
+G10[1:20:2] = np.concatenate([_GAUSS, _GAUSS[::-1]])
 # With the panel's ends, at weight zero: a corner between the last node and the end must be seen too.
-_CLOSED = [np.concatenate([[end], row, [-end]]) for end, row in ((-1.0, _X), (0.0, _K), (0.0, _G))]
+_CLOSED = [np.concatenate([[end], row, [-end]]) for end, row in ((-1.0, NODES21), (0.0, K21), (0.0, G10))]
 
 _EPS = float(np.finfo(np.float64).eps)
 _FAR = -41.5  # panels below e^-41.5 = 1e-18 of the largest are not summed
@@ -289,7 +289,7 @@ def integrate(
     with np.errstate(all="ignore"):
         missing[: len(height)] = 2 * np.exp(height[:, ~near]).sum(axis=1)
         done_value, done_error = np.zeros(len(goals)), np.zeros(len(goals))
-        nodes, kronrod, gauss = _CLOSED if kinks else (_X, _K, _G)
+        nodes, kronrod, gauss = _CLOSED if kinks else (NODES21, K21, G10)
         while True:
             half = 0.5 * (edges[:, 1] - edges[:, 0])
             v = (edges.mean(axis=1))[:, None] + half[:, None] * nodes

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from scipy import special
 
+import transport as tp
 from divergences._estimate import Estimate
 from divergences._neighbours import estimate_kl
+from divergences._table import NAMES
 from transport.internal import (
     Array,
     as_points,
@@ -24,10 +27,7 @@ from transport.internal import (
     to_numpy,
 )
 
-_OF_DENSITIES = (
-    *("js", "js_distance", "tv", "hellinger", "squared_hellinger", "chi2", "renyi", "alpha", "jeffreys"),
-    "bhattacharyya",
-)
+_OF_DENSITIES = tuple(name for name in NAMES if name != "kl")
 _ROWS = 1024  # rows of a distance matrix formed at a time
 
 
@@ -81,12 +81,23 @@ def estimate_samples(name: str, x: Array, y: Array, **options: Any) -> Estimate:
     }
     if name not in table:
         raise ValueError(_no_estimator(name, list(table)))
+    known = _options(name, table[name])
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise TypeError(
+            f"{name} takes no option {', '.join(unknown)} here; it takes {', '.join(sorted(known))}"
+        )
     x, y = positions(x, y)
     u = as_points(to_numpy(x), "x", xp=namespace(np.empty(0)))
     v = as_points(to_numpy(y), "y", xp=namespace(np.empty(0)))
     if u.shape[1] != v.shape[1]:
         raise ValueError(f"x has dimension {u.shape[1]} and y has dimension {v.shape[1]}; they must agree")
     return table[name](u, v, **options)
+
+
+def _options(name: str, function: Callable[..., Estimate]) -> set[str]:
+    named = {p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return named | ({"p", "n_projections", "directions", "rng"} if name == "sliced_wasserstein" else set())
 
 
 def _no_estimator(name: str, known: list[str]) -> str:
@@ -285,8 +296,6 @@ def _cost(x: np.ndarray, y: np.ndarray, p: float) -> float:
         middle = levels[:-1]
         gaps = np.abs(a[middle // len(b)] - b[middle // len(a)]) ** p
         return float(np.diff(levels) @ gaps) / (len(a) * len(b))
-    import transport as tp
-
     if p == 1:
         return float(tp.solve(tp.PointCloud(x, y, "euclidean")).value)
     return float(tp.solve(_distances(x, y) ** p).value)
@@ -340,8 +349,6 @@ def _wasserstein(
 
 def _sliced(x: np.ndarray, y: np.ndarray, *, confidence: float = 0.95, **options: Any) -> Estimate:
     """The mean over directions of the sphere, from those drawn."""
-    import transport as tp
-
     found = tp.estimate_sliced(x, y, **options)
     answer = _interval(found.value, found.standard_error, confidence, "projections", len(found.distances))
     return replace(answer, lower=max(0.0, answer.lower))

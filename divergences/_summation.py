@@ -6,11 +6,10 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from divergences._brackets import assembled, checked, infinite, singular
+from divergences._brackets import Measured, infinite, singular
 from divergences._estimate import Estimate
 from divergences._functionals import Functional
 from divergences._laws import UNDERFLOW, Law
@@ -24,8 +23,8 @@ _GONE = -2000.0  # logs below it leave no trace, of whatever functional with a f
 _ULPS = 8 * _EPS
 
 
-def sum_discrete(what: Functional, p: Law, q: Law) -> Estimate:
-    """The functional of two laws on a countable set, with a bracket.
+def sum_discrete(what: Functional, p: Law, q: Law) -> Measured | Estimate:
+    """The sum of the functional of two laws on a countable set with its bracket, or why it is infinite.
 
     Atoms around the medians are summed directly. Beyond, the integrand is taken to be convex along the
     integers within a block, which brackets each block between its midpoint and trapezoid values; blocks grow
@@ -41,7 +40,7 @@ def sum_discrete(what: Functional, p: Law, q: Law) -> Estimate:
         top = max([pair.heights(atoms).max(initial=-np.inf), *(height for _, height in trimmed)])
         if top > 500 or (top < -500 and what.finish_log is not None):
             pair = replace(pair, unit=float(top) if math.isfinite(top) else 0.0)
-        return _summed(pair, atoms, blocks, gaps)
+        return _summed(pair, atoms, blocks)
 
 
 def places(p: Law, q: Law, *, direct: int = _DIRECT) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
@@ -190,7 +189,7 @@ class _Pair:
         return np.stack([*(np.where(np.isfinite(r), r, 0.0) for r in rows), 1.0 * infinite_here])
 
 
-def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks], gaps: Any) -> Estimate:
+def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks]) -> Measured | Estimate:
     what = pair.what
     table = pair.rows(atoms)
     if table[9].any() and (what.singular_p or what.singular_q):
@@ -219,11 +218,17 @@ def _summed(pair: _Pair, atoms: np.ndarray, blocks: list[_Blocks], gaps: Any) ->
         error += defect * float(sums[3 + k])
         lost += defect
     unclear = verdict == "unclear" or float(sums[6]) > 1e-3 * float(sums[0])
-    found = assembled(
-        what, float(sums[0]), error, unit=pair.unit, open_above=unclear, method="summation", n=used
+    tv, h2 = ((max(0.0, sums[k] - errors[k] - lost), sums[k] + errors[k] + lost) for k in (7, 8))
+    return Measured(
+        what,
+        float(sums[0]),
+        error,
+        "summation",
+        used,
+        unit=pair.unit,
+        open_above=unclear,
+        near=(tv, h2),
     )
-    near = [(max(0.0, sums[k] - errors[k] - lost), sums[k] + errors[k] + lost) for k in (7, 8)]
-    return checked(what.name, found, near[0], near[1])
 
 
 def _require_mass(pair: _Pair, sums: np.ndarray, errors: np.ndarray) -> None:

@@ -15,14 +15,14 @@ from numpy.polynomial import legendre
 
 from divergences._laws import REACH, Law
 from divergences._line import continued
-from divergences._quadrature import _G, _K, _X, Integrand, rays, survey, tail
+from divergences._quadrature import G10, K21, NODES21, Integrand, rays, survey, tail
 
 _EPS = float(np.finfo(np.float64).eps)
 # Values at the Kronrod nodes -> coefficients of the Legendre series through them.
-_TO_SERIES = np.linalg.inv(legendre.legvander(_X, 20))
+_TO_SERIES = np.linalg.inv(legendre.legvander(NODES21, 20))
 # Coefficients -> those of the integral from -1.
 _FROM_LEFT = legendre.legint(np.eye(21), lbnd=-1)
-_LADDER = np.concatenate([[-1.0], _X, [1.0]])
+_LADDER = np.concatenate([[-1.0], NODES21, [1.0]])
 _RUNGS = legendre.legvander(_LADDER, 21)
 GAUSS_NODES, GAUSS_WEIGHTS = legendre.leggauss(24)
 
@@ -174,12 +174,12 @@ def _refined(laws: list[Law], heights: Integrand, panels: tuple, beyond: np.ndar
     before = np.full(len(center), np.inf)
     for _ in range(45):
         half = 0.5 * (edges[:, 1] - edges[:, 0])
-        v = edges.mean(axis=1)[:, None] + half[:, None] * _X * sign[:, None]
+        v = edges.mean(axis=1)[:, None] + half[:, None] * NODES21 * sign[:, None]
         offset = sign[:, None] * np.exp(v)
         with np.errstate(all="ignore"):
             logs = heights(np.broadcast_to(center[:, None], v.shape), offset)
             y = np.exp(logs + v) * half[:, None]
-            value, coarse = y @ _K, y @ _G
+            value, coarse = y @ K21, y @ G10
             # Resolved: the last terms of the series are rounding of the log-density, its own or scipy's,
             # which shows in that they do not shrink with the panel.
             terms = np.abs(y @ _TO_SERIES.T)
@@ -206,7 +206,7 @@ def _refined(laws: list[Law], heights: Integrand, panels: tuple, beyond: np.ndar
     center, sign, edges, y = center[order], sign[order], edges[order], y[:, order]
     slope = y @ _TO_SERIES.T
     rise = slope @ _FROM_LEFT.T
-    value = y @ _K
+    value = y @ K21
     left = np.cumsum(np.concatenate([beyond[:, :1], value], axis=1), axis=1)[:, :-1]
     right = np.cumsum(np.concatenate([beyond[:, 1:], value[:, ::-1]], axis=1), axis=1)[:, :-1][:, ::-1]
     mass = value.sum(axis=1) + beyond.sum(axis=1)

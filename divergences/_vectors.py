@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from divergences._brackets import singular
 from divergences._estimate import Estimate
 from divergences._functionals import Functional
-from divergences._laws import Law, as_law
+from divergences._laws import Law
 
 _REPLICATES = 16
-_RANK = (
-    1e6 * 2.3e-16
-)  # eigenvalues below this share of the largest are zero: scipy's rule for pseudo-determinants
 
 
 def estimate_vectors(
@@ -65,58 +61,6 @@ def estimate_vectors(
     value, low, high = (what.finish(x) for x in (value, low, high))
     error = (high - low) / 2 * se / (half or 1)
     return Estimate(value, low, high, "qmc", used, confidence=confidence, standard_error=error)
-
-
-def _range(law: Law) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the affine support of an elliptical law: a point, orthonormal directions, and normals."""
-    assert law.affine is not None
-    mean, spread = law.affine
-    values, vectors = np.linalg.eigh(0.5 * (spread + spread.T))
-    positive = values > _RANK * max(float(values[-1]), 0.0)
-    return mean, vectors[:, positive], vectors[:, ~positive]
-
-
-def singular_vectors(what: Functional, p: Law, q: Law) -> Estimate | None:
-    """The functional of two elliptical laws on different affine subspaces, which are mutually singular."""
-    if p.family == q.family == "vonmises_fisher":
-        return None
-    if "vonmises_fisher" in (p.family, q.family):
-        return singular(what, "mutually singular: a sphere against a density of the space")
-    if p.affine is None and q.affine is None:
-        return None
-    flat_p, flat_q = (law.affine is not None and _range(law)[2].size > 0 for law in (p, q))
-    if not flat_p and not flat_q:
-        return None
-    if p.affine is None or q.affine is None:
-        return singular(what, "mutually singular: a flat against a density of the space")
-    (at, basis, _), (there, other, rest) = _range(p), _range(q)
-    gap = at - there
-    size = float(np.linalg.norm(gap)) + math.sqrt(max(float(np.trace(p.affine[1])), 0.0))
-    apart = basis.shape[1] != other.shape[1] or np.abs(rest.T @ basis).max(initial=0.0) > 1e-8
-    if apart or np.abs(rest.T @ gap).max(initial=0.0) > 1e-12 * size:
-        return singular(what, "mutually singular: different affine supports")
-    return None
-
-
-def reduced(p: Law, q: Law) -> tuple[Law, Law]:
-    """Two elliptical laws on one affine subspace, in coordinates of that subspace."""
-    if p.affine is None or q.affine is None:
-        return p, q
-    origin, basis, rest = _range(p)
-    if not rest.size:
-        return p, q
-    from scipy import stats  # the caller's distribution has loaded it already
-
-    laws = []
-    for law in (p, q):
-        assert law.affine is not None
-        center, spread = basis.T @ (law.affine[0] - origin), basis.T @ law.affine[1] @ basis
-        if law.family == "multivariate_t":
-            inner: Any = stats.multivariate_t(center, spread, df=law.params["df"])
-        else:
-            inner = stats.multivariate_normal(center, spread)
-        laws.append(as_law(inner, law.name))
-    return laws[0], laws[1]
 
 
 def _draw(law: Law, n: int, rng: np.random.Generator) -> np.ndarray:

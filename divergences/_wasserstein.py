@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from divergences._dispatch import is_distribution
+from divergences._dispatch import is_distribution, of_laws
 from transport import FunctionCost, PointCloud, solve, wasserstein_1d
 from transport.internal import (
     FROM_SCIPY,
@@ -111,8 +111,6 @@ def wasserstein(
 
 def _of_laws(x: Any, y: Any, a: Any, b: Any, p: float, *, cost: str, normalize: bool) -> float:
     """W_p of two laws, or of a weighted sample and a law on the line."""
-    from divergences._densities import decided, estimate
-
     if callable(cost) or metric_name(cost) not in METRICS:
         raise ValueError(f"cost = {cost!r}; between laws the distance on the line is |x - y|: leave cost out")
     for law, weights, name in ((x, a, "a"), (y, b, "b")):
@@ -124,7 +122,7 @@ def _of_laws(x: Any, y: Any, a: Any, b: Any, p: float, *, cost: str, normalize: 
         if normalize:
             weights = as_weights(weights, "a", xp=namespace(weights), normalize=True)
         options["weights"] = weights
-    return decided("wasserstein", estimate("wasserstein", x, y, **options))
+    return of_laws("wasserstein", x, y, **options)
 
 
 def _extent(x: Array, y: Array, *, xp: Any) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+import divergences
 from generative._reading import Pictures, Scaling, pictures_of, read_array, read_idx
 from transport.internal import as_points
 
@@ -203,8 +204,6 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
     >>> images.shape, labels.shape
     ((10000, 28, 28), (10000,))
     """
-    import divergences
-
     path = Path(divergences.__file__).parent / "data" / "mnist10k.npz"
     with np.load(path, allow_pickle=False) as archive:
         return archive["images"], archive["labels"].astype(np.int64)

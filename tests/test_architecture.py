@@ -280,7 +280,7 @@ def test_import_loads_numpy_and_the_doors_alone():
 def test_the_first_divergence_of_arrays_loads_no_laws():
     loaded = _loaded("import divergences as dv; dv.kl([0.5, 0.5], [0.25, 0.75])")
     assert not loaded & (HEAVY - {"numba", "llvmlite"})
-    assert not loaded & {"divergences._densities", "divergences._line", "transport._solve"}
+    assert not loaded & {"divergences._pipe", "divergences._line", "transport._solve"}
 
 
 @pytest.mark.parametrize("package", ["transport", "divergences"])

@@ -13,7 +13,7 @@ from scipy import stats
 
 import divergences as dv
 from divergences._continuous_wasserstein import estimate_wasserstein, line_wasserstein
-from divergences._laws import as_law
+from divergences._recognise import as_law
 
 mp.mp.dps = 40
 norm = stats.norm

@@ -25,7 +25,8 @@ from divergences.hierarchy import (
     prokhorov,
 )
 from divergences.hierarchy._exact_transport import exact_transport
-from divergences.hierarchy._interval import ExactMath, FloatMath, Interval
+from divergences.hierarchy._functions import ExactMath, FloatMath
+from divergences.hierarchy._interval import Interval
 
 mp.mp.dps = 80
 EXACT = ExactMath(192)

@@ -28,7 +28,7 @@ from divergences.hierarchy import (
 )
 from divergences.hierarchy import _cli as cli
 from divergences.hierarchy._battery import Battery
-from divergences.hierarchy._interval import FloatMath
+from divergences.hierarchy._functions import FloatMath
 from divergences.hierarchy._spaces import Gaussians, LinePoints, Steps, ThreePoints
 from divergences.hierarchy._stages import run_stages
 

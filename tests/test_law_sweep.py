@@ -221,7 +221,7 @@ def test_discrete_families_in_all_pairs():
 @pytest.mark.parametrize("family", ["planck", "dlaplace", "skellam", "geom", "logser", "zipf", "boltzmann"])
 def test_log_masses_do_not_underflow(family):
     """The table against scipy where it has digits, and decreasing beyond."""
-    from divergences._laws import as_law
+    from divergences._recognise import as_law
 
     law = getattr(stats, family)(*DISCRETE[family])
     k = np.unique(np.concatenate([np.arange(-40.0, 60.0), 10.0 ** np.arange(2, 12)]))
@@ -236,7 +236,7 @@ def test_log_masses_do_not_underflow(family):
 @pytest.mark.parametrize("family", sorted(CONTINUOUS))
 def test_log_densities_are_scipys(family):
     """Wherever scipy's pdf has digits, at positions written as centre + offset from either side."""
-    from divergences._laws import as_law
+    from divergences._recognise import as_law
 
     law = getattr(stats, family)(*CONTINUOUS[family], loc=0.7, scale=1.9)
     x = quiet(law.ppf, np.linspace(0.001, 0.999, 41))

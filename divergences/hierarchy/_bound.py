@@ -8,7 +8,8 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any, Literal, Protocol
 
-from divergences.hierarchy._interval import ExactMath, Interval, as_interval
+from divergences.hierarchy._functions import ExactMath
+from divergences.hierarchy._interval import Interval, as_interval
 from divergences.hierarchy._pair import Pair
 
 

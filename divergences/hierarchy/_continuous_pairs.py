@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from divergences.hierarchy._interval import ExactMath, Interval
+from divergences.hierarchy._functions import ExactMath
+from divergences.hierarchy._interval import Interval
 from divergences.hierarchy._pair import Pair, _as_fractions
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from divergences.hierarchy._bound import Bound
-from divergences.hierarchy._interval import FloatMath
+from divergences.hierarchy._functions import FloatMath
 from divergences.hierarchy._table import BOUNDS
 
 _MIRROR = {"kl": "kl_reverse", "kl_reverse": "kl"}

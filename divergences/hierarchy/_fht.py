@@ -13,10 +13,29 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any, Protocol
 
 import numpy as np
 
-from divergences.hierarchy._interval import ExactMath, Interval, round_down
+from divergences.hierarchy._interval import Interval, round_down
+
+
+class Logarithms(Protocol):
+    """What the envelope asks of rational arithmetic; `ExactMath` has it."""
+
+    @property
+    def bits(self) -> int:
+        """Of the enclosures."""
+
+    def log(self, x: Any) -> Interval:
+        """log x."""
+
+    def exp_neg(self, x: Any) -> Interval:
+        """exp(-x)."""
+
+    def xlog(self, x: Any, y: Any) -> Interval:
+        """x log y."""
+
 
 _EIGHTH_ORDER = (2.0, 4 / 9, 32 / 135, 7072 / 42525)  # in t^2: the expansion at 0, itself a lower bound
 
@@ -59,7 +78,7 @@ def fht_float(t: np.ndarray) -> np.ndarray:
         return np.where(t < 0.02, small, np.where(t > 0.98, -np.log1p(-t), main))
 
 
-def fht_exact(t: Fraction, m: ExactMath) -> Interval:
+def fht_exact(t: Fraction, m: Logarithms) -> Interval:
     """An enclosure of the envelope at a rational t in [0, 1]."""
     if t == 0:
         return Interval.point(0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from divergences.hierarchy._classify import Classification
-from divergences.hierarchy._interval import FloatMath
+from divergences.hierarchy._functions import FloatMath
 from divergences.hierarchy._search import Searched
 from divergences.hierarchy._sequences import SEQUENCES
 from divergences.hierarchy._spaces import ThreePoints

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+import divergences as dv
+import transport as tp
 from divergences.hierarchy._pair import Pair
 
 TESTED = ("kl", "kl_reverse", "js", "tv", "w")
@@ -85,9 +87,6 @@ class Functionals:
     @classmethod
     def ours(cls) -> Functionals:
         """The distances of this library."""
-        import divergences as dv
-        import transport as tp
-
         return cls(
             dv.kl,
             dv.js,

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from divergences.hierarchy._exact_transport import exact_transport
-from divergences.hierarchy._interval import ExactMath, Interval
+from divergences.hierarchy._functions import ExactMath
+from divergences.hierarchy._interval import Interval
 from divergences.hierarchy._weak import bounded_lipschitz_by, prokhorov_by, solve_exactly
 
 

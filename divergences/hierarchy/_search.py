@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from divergences.hierarchy._bound import Bound, Check, Encloses, Verdict
-from divergences.hierarchy._interval import FloatMath
+from divergences.hierarchy._functions import FloatMath
 from divergences.hierarchy._spaces import Gaussians, LinePoints, Space, Steps, ThreePoints, Values
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from divergences.hierarchy._bound import Encloses
 from divergences.hierarchy._continuous_pairs import GaussianPair, StepPair
-from divergences.hierarchy._interval import FloatMath
+from divergences.hierarchy._functions import FloatMath
 from divergences.hierarchy._pair import Pair
 
 Values = Mapping[str, np.ndarray]

@@ -14,8 +14,8 @@ import numpy as np
 
 from divergences.hierarchy._battery import Battery, Case
 from divergences.hierarchy._classify import Classification, classify_values
+from divergences.hierarchy._functions import FloatMath
 from divergences.hierarchy._instance import TESTED, Functionals, Instance
-from divergences.hierarchy._interval import FloatMath
 from divergences.hierarchy._laws import law_failures
 from divergences.hierarchy._sequences import SEQUENCES
 from divergences.hierarchy._table import BOUNDS

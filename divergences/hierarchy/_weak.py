@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+import transport
 from divergences.hierarchy._exact_transport import exact_transport
 from transport.internal import as_float64, as_weights, require_finite
 
@@ -26,8 +27,6 @@ def solve_exactly(cost: Any, a: Any, b: Any) -> tuple[Fraction, np.ndarray]:
 
 
 def _solve_in_floats(cost: Any, a: Any, b: Any) -> tuple[float, np.ndarray]:
-    import transport
-
     if not cost.any():  # every plan is free
         return 0.0, np.outer(a, b)
     solution = transport.solve(cost, a, b)

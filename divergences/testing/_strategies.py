@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from hypothesis import strategies as st
 
+import divergences as dv
+import transport as tp
 from divergences.hierarchy import Pair
 from divergences.testing._cases import CloudCase, LabelledPair, LineCase, MeasurePair, floats
 from divergences.testing._truth import true_wasserstein_line
@@ -30,9 +32,6 @@ Exact = tuple[Fraction, ...]
 @cache
 def warm_up() -> None:
     """Load the kernels that the cases of this module meet, before any deadline runs."""
-    import divergences as dv
-    import transport as tp
-
     p, q = np.array([0.5, 0.5]), np.array([0.25, 0.75])
     for name in ("kl", "js", "tv", "hellinger", "chi2"):
         getattr(dv, name)(p, q)
