@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import divergences
+from generative._folder import read_folder
 from generative._reading import Pictures, Scaling, pictures_of, read_array, read_idx
 from transport.internal import as_points
 
@@ -280,8 +281,6 @@ def load(name: str, *, size: int | None = None) -> Dataset:
     if not path.exists():
         raise ValueError(f"{name} is neither a file nor one of {', '.join(NAMES)}, nor a folder of pictures")
     if path.is_dir():
-        from generative._folder import read_folder
-
         return _of_pictures(read_folder(path, size=size), path.name)
     array, beside = read_array(path)
     return _from_array(array, path.name, beside, size)
