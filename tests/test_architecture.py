@@ -185,7 +185,7 @@ LAZY_OWN = {
         "divergences.testing._worker",
     },
 }
-COMMAND_LINES = ("__main__", "_cli", "_explain")  # each command loads what it alone needs
+COMMAND_LINES = ("__main__", "_cli", "_explain", "_run_folder")  # each command loads what it alone needs
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if n.split(".")[0] in ("divergences", "generative")])
