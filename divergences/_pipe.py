@@ -100,6 +100,7 @@ def estimate(
     groups: int | None = None,
     permutations: int | None = None,
     bandwidth: Any = None,
+    kernel: str | None = None,
     method: str | None = None,
     diameter: float | None = None,
     bootstrap: int | None = None,
@@ -139,6 +140,8 @@ def estimate(
         Random relabellings for a p-value of P = Q (``energy``, ``mmd``).
     bandwidth : float, list of float or "ladder"
         Of the Gaussian kernel (``mmd``); the median distance by default. See `mmd`.
+    kernel : {"gaussian", "polynomial"}
+        Of ``mmd``.
     method : {"exact", "linear"}
         Quadratic or linear time (``mmd``).
     diameter : float
