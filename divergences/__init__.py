@@ -9,6 +9,7 @@ from transport.internal import VERSION as __version__
 from transport.internal import door as _door
 
 if typing.TYPE_CHECKING:
+    from divergences._discriminator import optimal_discriminator
     from divergences._estimate import Estimate
     from divergences._families import register
     from divergences._fdiv import (
@@ -51,6 +52,7 @@ __all__ = [
     "js_distance",
     "kl",
     "mmd",
+    "optimal_discriminator",
     "pairwise",
     "register",
     "renyi",
@@ -61,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "divergences._pipe": "estimate",
+    "divergences._discriminator": "optimal_discriminator",
     "divergences._estimate": "Estimate",
     "divergences._families": "register",
     "divergences._fdiv": "cross_entropy entropy hellinger jeffreys js js_distance kl squared_hellinger tv",

@@ -39,6 +39,15 @@ class Estimate:
         if any(map(math.isnan, (self.value, self.lower, self.upper))):
             raise ArithmeticError(f"an estimate came out as NaN: {self.value}, [{self.lower}, {self.upper}]")
 
+    def __repr__(self) -> str:
+        parts = [f"{name}={getattr(self, name):.12g}" for name in ("value", "lower", "upper")]
+        parts.append(f"method={self.method!r}")
+        if self.confidence < 1:
+            parts.append(f"confidence={self.confidence:g}")
+        if self.p_value is not None:
+            parts.append(f"p_value={self.p_value:.3g}")
+        return f"Estimate({', '.join(parts)})"
+
     @property
     def error(self) -> float:
         """Half-width of the interval."""

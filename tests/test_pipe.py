@@ -110,3 +110,13 @@ def test_own_formulas_outlive_the_loading_of_ours():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(run.stdout) == 7.0
+
+
+def test_what_is_shown_fits_a_line_and_has_its_public_name():
+    import transport as tp
+
+    shown = repr(dv.estimate("js", stats.norm(), stats.norm(1)))
+    assert shown.startswith("Estimate(value=0.222842964369, lower=0.22284296436")
+    assert len(shown) < 110
+    for error in (tp.ConvergenceError, tp.InfeasibleError, tp.DuplicateEntriesWarning):
+        assert error.__module__ == "transport"

@@ -31,6 +31,8 @@ class ConvergenceError(RuntimeError):
         The same interval, at hand.
     """
 
+    __module__ = "transport"  # the name that tracebacks show is the public one
+
     def __init__(self, message: str, solution: Interval | None = None) -> None:
         super().__init__(message)
         self.solution: Any = solution
@@ -57,6 +59,8 @@ class DuplicateEntriesWarning(UserWarning):
     ``cost.sum_duplicates()`` yourself.
     """
 
+    __module__ = "transport"  # the name that tracebacks show is the public one
+
 
 class InfeasibleError(ValueError):
     """Forbidden arcs leave some mass with nowhere to go.
@@ -67,6 +71,8 @@ class InfeasibleError(ValueError):
         The cut that proves it (Hall's condition): the mass of ``a[rows]`` can only reach ``b[cols]``,
         and ``sum(a[rows]) > sum(b[cols])``.
     """
+
+    __module__ = "transport"  # the name that tracebacks show is the public one
 
     def __init__(self, message: str, rows: Any = (), cols: Any = ()) -> None:
         super().__init__(message)
