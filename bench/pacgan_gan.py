@@ -79,7 +79,7 @@ class SimultaneousGAN(gen.GAN):
                 params["generator"], z, state["generator"]["state"], train=True
             )
             both = ops.concat(x, turn(made))
-            scores, _ = self._score(
+            scores, _ = self.score(
                 params["judge"], both, labels=None, state=state["judge"]["state"], train=True
             )
             real, fake = scores[:n], scores[n:]
