@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transport as tp
-from transport._solver.duplicates import groups_of
 from transport._solver.exact import Exact
+from transport._solver.reductions import groups_of
 from transport._solver.tuning import TUNING
 
 ALWAYS = Exact(tuning=replace(TUNING, duplicates_points=0, duplicates_pairs=-1, duplicates_distinct=2.0))
@@ -120,7 +120,7 @@ def test_distinct_points_and_warm_starts_are_left_alone():
 
 
 def test_a_sort_never_counts_more_points_than_there_are():
-    from transport._solver.duplicates import _at_least
+    from transport._solver.reductions import _at_least
 
     rng = np.random.default_rng(3)
     for points in (rng.random((300, 2)), rng.integers(0, 9, (300, 3)).astype(float), np.zeros((5, 4))):

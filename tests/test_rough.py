@@ -14,8 +14,8 @@ from transport._kernels import simplex_matrix as k
 from transport._solver import rough
 from transport._solver.affine import affine_potential
 from transport._solver.columns import Simplex
-from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
+from transport._solver.reductions import integer_masses
 from transport._solver.trees import Work
 from transport._solver.tuning import TUNING
 

@@ -31,7 +31,7 @@ def _units(w, shift):
 
 @compiled
 def integer_masses(a, b):
-    """Positive masses in units of about 2^-60 of the total; see `transport._solver.masses`."""
+    """Positive masses in units of about 2^-60 of the total; see `transport._solver.reductions`."""
     n = len(a)
     m = len(b)
     if _uniform(a) and _uniform(b):

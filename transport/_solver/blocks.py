@@ -10,6 +10,7 @@ import numpy as np
 
 from transport._cost import Cost, row_blocks
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.reductions import unit_exponent
 from transport._solver.tuning import TUNING, Tuning
 from transport.internal import clock, run_chunks, thread_count
 
@@ -92,10 +93,8 @@ class BlockOracle:
                 np.minimum(lowest, column, out=lowest)
 
         yield from self._scan(visit)
-        exponent = math.frexp(self.magnitude)[1] - 1
-        if self.magnitude > 0 and abs(exponent) > 400:  # sums must neither overflow nor underflow
-            self.exponent = exponent
-            self.magnitude = math.ldexp(self.magnitude, -exponent)
+        self.exponent = unit_exponent(self.magnitude)
+        self.magnitude = math.ldexp(self.magnitude, -self.exponent)
         self._g = self._scaled(np.where(np.isfinite(lowest), lowest, 0.0))
 
     def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:

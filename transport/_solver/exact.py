@@ -17,15 +17,14 @@ from transport._solver.assignment import Matching, assign
 from transport._solver.blocks import BlockOracle
 from transport._solver.circle import circular_coupling
 from transport._solver.columns import Simplex, Stranded, generate_columns, polish
-from transport._solver.duplicates import Merged, merged
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.grid_flow import Flow, network
 from transport._solver.line import sorted_coupling
-from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import Pace, in_words
 from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
 from transport._solver.pricing import Slices, Start, continued
+from transport._solver.reductions import Reduction, distinct, integer_masses
 from transport._solver.sparse import SparseOracle
 from transport._solver.state import State
 from transport._solver.stored import stored, warm_potentials
@@ -118,10 +117,10 @@ class Exact:
         """What this solver would do with ``problem``; nothing is solved."""
         return self._planned(problem, look=True)[1]
 
-    def _planned(self, problem: Problem, *, look: bool) -> tuple[Merged | None, Plan]:
+    def _planned(self, problem: Problem, *, look: bool) -> tuple[Reduction | None, Plan]:
         method, warm = self.method if self.plan is None else self.plan.method, self.warm is not None
         may_merge = not warm and method in ("auto", "points")
-        fewer = merged(problem, self.tuning) if may_merge else None
+        fewer = distinct(problem, self.tuning) if may_merge else None
         if fewer is None:
             return None, planned(problem, method, self.tuning, warm=warm, look=look)
         return fewer, planned(fewer.problem, method, self.tuning, warm=warm, whole=problem, look=look)
@@ -154,17 +153,17 @@ class Exact:
     def watch(self, state: State) -> tuple[str, Mapping[str, Any]]:
         """For callbacks: the certified interval so far and when it should be closed, in words and numbers."""
         core = state.core
-        problem = state.problem if state.merged is None else state.merged.original
+        problem = state.problem if state.merged is None else state.merged.before
         mass = math.fsum(problem.a) / float(core.a.sum()) if core is not None else 1.0
         if state.flow is not None:
             mass = state.flow.unit
-        facts = state.pace.look(core, state.unit * mass)
+        facts = state.pace.look(core, state.kept.unit * mass)
         return in_words(facts), facts
 
     def finish(self, state: State) -> Coupling:
         """Plan on the current basis, flows recomputed from the masses as given, and the potentials."""
         coupling = self._finish(state)
-        return coupling if state.merged is None else state.merged.split(coupling)
+        return coupling if state.merged is None else state.merged.lift(coupling)
 
     def _finish(self, state: State) -> Coupling:
         problem = state.problem
@@ -173,15 +172,18 @@ class Exact:
         core = state.core
         if core is None or not core.has_basis:
             draft = state.work.draft() if state.work.draft is not None else None
-            if draft is not None and (len(draft[3]), len(draft[4])) == (len(state.sources), len(state.sinks)):
+            if draft is not None and (len(draft[3]), len(draft[4])) == (
+                len(state.kept.rows),
+                len(state.kept.cols),
+            ):
                 rows, cols, share, u, v = draft
-                return state.in_full(rows, cols, share * math.fsum(state.masses[0]), u, v)
+                return state.kept.lift(Coupling(rows, cols, share * math.fsum(state.masses[0]), u, v))
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), *(np.zeros(k) for k in problem.shape))
         if state.flow is not None:
             assert isinstance(core, Simplex)
             return state.flow.coupling(core)
-        return state.in_full(*_shipped(core, *state.masses), *core.potentials())
+        return state.kept.lift(Coupling(*_shipped(core, *state.masses), *core.potentials()))
 
 
 def _solve(state: State) -> Slices[None]:
@@ -193,8 +195,7 @@ def _solve(state: State) -> Slices[None]:
     if state.plan.method == "points":
         cloud = state.problem.cost.points
         assert cloud is not None
-        oracle, state.sources, state.sinks, state.unit = lay_out(state.problem, cloud, state.work)
-        state.has_all = False  # and if they are all there, then in another order
+        oracle, state.kept = lay_out(state.problem, cloud, state.work)
         a, b = oracle.x.mass, oracle.y.mass
         if state.warm is None and not state.is_forced:
             how = _between_points(state, cloud, oracle)
@@ -212,9 +213,9 @@ def _solve(state: State) -> Slices[None]:
         if state.plan.method == "blocks":
             oracle = yield from _block_oracle(state)
         else:
-            arcs = cast(SparseMatrix, state.problem.cost).restrict(state.sources, state.sinks)
+            arcs = cast(SparseMatrix, state.problem.cost).restrict(state.kept.rows, state.kept.cols)
             oracle = SparseOracle(arcs, state.work.tuning)
-            state.unit = math.ldexp(1.0, oracle.exponent)
+            state.kept = replace(state.kept, unit=math.ldexp(1.0, oracle.exponent))
     state.work.stage = "building the shortlist"
     if state.begun is not None:
         start = state.begun
@@ -246,11 +247,11 @@ def _flow_on_grid(state: State) -> Slices[None]:
 def _block_oracle(state: State) -> Slices[BlockOracle]:
     """Any cost, after a first look at all its entries."""
     state.work.stage = "looking at all costs"
-    oracle = BlockOracle(state.problem.cost, state.sources, state.sinks, state.work.tuning)
+    oracle = BlockOracle(state.problem.cost, state.kept.rows, state.kept.cols, state.work.tuning)
     began = clock()
     yield from oracle.survey()
     keep(SURVEYS * (clock() - began))
-    state.unit = math.ldexp(1.0, oracle.exponent)
+    state.kept = replace(state.kept, unit=math.ldexp(1.0, oracle.exponent))
     return oracle
 
 
@@ -305,7 +306,7 @@ def _warm_start(
     state: State, warm: Solution, oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
 ) -> Slices[Start]:
     """The shortlist for the old potentials and the old plan's arcs, and the old plan as far as it goes."""
-    place_i, place_j = state.place
+    place_i, place_j = state.kept.place
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
     arcs = rows[keep], cols[keep]
@@ -335,7 +336,7 @@ def _shipped(
 
 
 def _infeasible(state: State, rows: np.ndarray, cols: np.ndarray) -> InfeasibleError:
-    rows, cols = state.sources[rows], state.sinks[cols]
+    rows, cols = state.kept.rows[rows], state.kept.cols[cols]
     need, room = math.fsum(state.problem.a[rows]), math.fsum(state.problem.b[cols])
     return InfeasibleError(
         f"forbidden arcs (+inf costs) leave mass stranded: the {len(rows)} sources in error.rows hold "

@@ -22,10 +22,10 @@ from transport._problem import Problem
 from transport._solver.affine import affine_potential
 from transport._solver.assignment import Matching
 from transport._solver.columns import Simplex, generate_columns
-from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.pace import closing_seconds
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.reductions import Kept, integer_masses
 from transport._solver.rough import rough_start
 from transport._solver.small import ship_at_once
 from transport._solver.trees import Draft, Work
@@ -361,13 +361,8 @@ class GeometricOracle:
         yield
 
 
-def lay_out(
-    problem: Problem, cloud: Points, work: Work
-) -> tuple[GeometricOracle, np.ndarray, np.ndarray, float]:
-    """(oracle, sources, sinks, unit): the points with mass in kd order; its costs are in units of ``unit``.
-
-    ``sources`` and ``sinks`` are the original indices of the oracle's rows and columns.
-    """
+def lay_out(problem: Problem, cloud: Points, work: Work) -> tuple[GeometricOracle, Kept]:
+    """The points with mass in kd order, in a unit of ordinary size, and which they are."""
     sources, sinks = np.flatnonzero(problem.a > 0), np.flatnonzero(problem.b > 0)
     a, b = integer_masses(problem.a[sources], problem.b[sinks])
     shift, unit = cloud.unit()
@@ -386,7 +381,7 @@ def lay_out(
             keep(seconds)
     x, y = (Side(tree, mass[tree.order]) for tree, mass in zip(trees, (a, b)))
     oracle = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)
-    return oracle, sources[trees[0].order], sinks[trees[1].order], unit
+    return oracle, Kept(sources[trees[0].order], sinks[trees[1].order], problem.shape, unit)
 
 
 def _dense(oracle: GeometricOracle) -> MatrixOracle:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from transport._solver.assignment import Matching
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.reductions import scaled, unit_exponent
 from transport._solver.scan import scan
 from transport._solver.trees import Work
 from transport._solver.tuning import TUNING, Tuning
@@ -27,11 +26,9 @@ class SparseOracle:
 
     def __init__(self, cost: SparseMatrix, tuning: Tuning = TUNING) -> None:
         self.tuning = tuning
-        self.exponent = 0  # costs are in units of 2^exponent
-        exponent = math.frexp(cost.magnitude)[1] - 1
-        if cost.magnitude > 0 and abs(exponent) > 400:  # sums must neither overflow nor underflow
-            self.exponent = exponent
-            cost = replace(cost, data=np.ldexp(cost.data, -exponent))
+        self.exponent = unit_exponent(cost.magnitude)  # costs are in units of 2^exponent
+        if self.exponent:
+            cost = scaled(cost, self.exponent)
         self.cost = cost
         self._csr = cost.indptr, cost.col, cost.data
         self.has_forbidden, self.forbids_by_size = cost.has_forbidden, True

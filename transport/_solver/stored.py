@@ -4,16 +4,17 @@ oracle and a pool."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from transport._problem import Coupling
 from transport._solution import Solution
 from transport._solver.hubs import solve_hubs
-from transport._solver.masses import integer_masses
 from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import DENSE, HUBS
 from transport._solver.pricing import Slices, Start, continued
+from transport._solver.reductions import integer_masses, unit_exponent
 from transport._solver.small import solve_at_once
 from transport._solver.state import State
 from transport._solver.trees import ends
@@ -25,7 +26,7 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
 
     Where the potentials of an answer drown its costs, ``state.begun`` is where to go on from it.
     """
-    values = _all_costs(state)
+    values = state.kept.costs(state.problem)
     short = state.plan.core.what == DENSE
     if short:
         state.work.path += [state.plan.start, state.plan.core]
@@ -33,7 +34,7 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
             return None
     yield
     oracle = _oracle(state, values, integer_masses(*state.masses))
-    again = short and state.unit != 1.0 and state.coupling is None
+    again = short and state.kept.unit != 1.0 and state.coupling is None
     if again and (yield from _at_once(state, oracle.values)):
         return None
     if state.plan.core.what == HUBS:
@@ -74,7 +75,7 @@ def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
     costs = oracle.costs(rows, cols)
     if np.isinf(costs).any():
         return False
-    state.coupling = state.in_full(rows, cols, mass[v], f, g)
+    state.coupling = state.kept.lift(Coupling(rows, cols, mass[v], f, g))
     size = float(np.abs(costs) @ mass[v])
     return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass[v]) <= state.work.tuning.loud * size
 
@@ -83,7 +84,7 @@ def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
     """The plan of ``coupling`` as a start, with potentials that do not drown its costs."""
     from transport._kernels.simplex_pool import balanced_potentials
 
-    place_i, place_j = state.place
+    place_i, place_j = state.kept.place
     rows, cols = place_i[coupling.rows], place_j[coupling.cols]
     f, g = balanced_potentials(rows, cols, oracle.costs(rows, cols), *oracle.masses)
     return continued(Start(rows, cols, f, g), oracle, (rows, cols), oracle.masses, state.work.tuning)
@@ -103,7 +104,7 @@ def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
         return False
     state.work.spend(pivots)
     state.work.rounds, state.work.arcs, state.work.stage = 1, values.size, "pivoting"
-    state.coupling = state.in_full(rows, cols, mass, f, g)
+    state.coupling = state.kept.lift(Coupling(rows, cols, mass, f, g))
     if code == k.OPTIMAL:
         return True
     yield  # out of budget or time, this is the answer
@@ -115,30 +116,16 @@ def _at_once(state: State, values: np.ndarray) -> Slices[bool]:
 def warm_potentials(state: State, warm: Solution) -> tuple[np.ndarray, np.ndarray]:
     """(f, g) of an earlier solution, in the units and the order of this one."""
     f, g = (to_numpy(x) for x in warm.potentials)
-    return np.ascontiguousarray(f[state.sources]) / state.unit, np.ascontiguousarray(
-        g[state.sinks]
-    ) / state.unit
-
-
-def _all_costs(state: State) -> np.ndarray:
-    """All costs in memory, those of massless rows and columns left out."""
-    cost = state.problem.cost
-    if state.problem.core is not None:
-        cost = state.problem.core[0].cost
-    elif not state.has_all:
-        cost = cost.restrict(state.sources, state.sinks) or cost
-    values = cost.block(0, cost.shape[0]) if cost.stored is None else cost.stored
-    fits = state.has_all or values.shape == (len(state.sources), len(state.sinks))
-    return values if fits else values[np.ix_(state.sources, state.sinks)]
+    return state.kept.potentials(f, g)
 
 
 def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarray]) -> MatrixOracle:
     """The costs in units of ordinary magnitude."""
     cost = state.problem.cost
     magnitude = cost.magnitude
-    exponent = math.frexp(magnitude)[1] - 1
-    if magnitude > 0 and abs(exponent) > 400:  # sums and differences must neither overflow nor underflow
-        state.unit = math.ldexp(1.0, exponent)
+    exponent = unit_exponent(magnitude)
+    if exponent:
+        state.kept = replace(state.kept, unit=math.ldexp(1.0, exponent))
         values = np.ldexp(values, -exponent)
         magnitude = math.ldexp(magnitude, -exponent)
     return MatrixOracle(

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from transport._problem import Coupling, Problem
-from transport._solver.masses import integer_masses
+from transport._solver.reductions import integer_masses
 from transport._tree_metric import TreeMetric
 
 
