@@ -127,8 +127,8 @@ def test_balanced_potentials_are_exact_differences_at_the_median():
 def test_quiet_problems_do_not_pay_for_loud_ones(monkeypatch):
     """The second transform is for gaps beyond rounding only."""
     calls = []
-    yielding = _certificate._yielding
-    monkeypatch.setattr(_certificate, "_yielding", lambda *args: calls.append(1) or yielding(*args))
+    yielding = _certificate._polished
+    monkeypatch.setattr(_certificate, "_polished", lambda *args: calls.append(1) or yielding(*args))
     rng = np.random.default_rng(0)
     tp.solve(rng.random((300, 300)))
     assert not calls

@@ -203,7 +203,7 @@ def test_clusters_at_once_or_by_the_pool_lead_to_the_same_optimum(weighted):
 
 
 def test_what_one_call_ships_is_a_basic_flow_of_whole_units():
-    from transport._solver.small import ship_at_once
+    from transport._solver.at_once import ship_at_once
 
     rng = np.random.default_rng(9)
     a, b = rng.integers(1, 1 << 40, 60), rng.integers(1, 1 << 40, 50)

@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 
 import transport as tp
+from bench import routes
 from transport._solver.tuning import TUNING
 
 
@@ -49,6 +50,13 @@ def problems():
         "medium": (squared(x, y), *masses(640, 620), "cheapest arcs", "whole matrix"),
         "wide": (rng.random((20, 4200)), *masses(20, 4200), "sampled sources", "hub tree"),
         "tall": (rng.random((4200, 20)), *masses(4200, 20), "sampled sources", "hub tree"),
+        "wide, massless": (
+            rng.random((40, 9000)),
+            *masses(40, 9000, zeros=0.5),
+            "sampled sources",
+            "hub tree",
+        ),
+        "points, one": (tp.PointCloud(x[:1], y), *masses(1, 620), "cheapest arcs", "whole matrix"),
         "long row": (rng.random((1, 5000)), *masses(1, 5000), "sampled sources", "hub tree"),
         "forbidden": (np.where(c < 0.2, np.inf, c), *masses(60, 50), "cheapest arcs", "whole matrix"),
         "points": (tp.PointCloud(x, y), *masses(640, 620), "coarse to fine", "threaded tree"),
@@ -127,7 +135,7 @@ ROUTES = {
 def test_every_route_leads_to_the_same_certified_value(route, name):
     cost, a, b, *_ = problems()[name]
     tuning = ROUTES[route]
-    if route == "whole rows" and name in ("wide", "tall", "long row"):
+    if route == "whole rows" and name in ("wide", "tall", "long row", "wide, massless"):
         tuning = replace(tuning, spread=TUNING.spread)  # minutes: that is why there are hubs
     solver = tp.Exact(as_method(name), tuning=tuning)
     sol = tp.solve(cost, a, b, solver=solver)
@@ -190,3 +198,29 @@ def test_every_limit_has_one_name_and_says_its_unit():
     assert len(fields) == len(tuning.Tuning.__dataclass_fields__)
     shared = {"points", "matrix", "sparse", "strips"}  # a heading says the unit of these
     assert all("  # " in line or line.split("_")[0].strip() in shared for line in fields)
+
+
+def test_the_table_of_routes_in_the_docs_is_that_of_the_code():
+    """docs/exact.md holds what `python -m bench.routes --write` makes of plan.py and `Tuning`."""
+    text = routes.PAGE.read_text()
+    assert routes.written(text) == text
+    for limit in ("hubs", "at_once_pairs", "auction_points"):
+        assert f"`{limit}` ({getattr(TUNING, limit):,})" in text
+
+
+def test_every_start_and_core_that_is_planned_is_in_the_table():
+    table = [(start, core) for _, start, core in routes.rows()]
+    planned = {(start, core) for *_, start, core in problems().values()}
+    for start, core in planned:
+        assert any(start == s and (core == c or core.split()[0] in c.split(",")[0]) for s, c in table)
+    assert {start for start, _ in planned} | {"clusters", "clusters of costs", "earlier answer"} == {
+        start for start, _ in table
+    }
+
+
+def test_a_plan_that_did_not_run_is_seen():
+    plan = tp.plan(np.ones((3, 4)))
+    assert not routes.disagreement(plan, (plan.start, plan.core))
+    assert "whole matrix" in routes.disagreement(plan, (plan.start, plan.core._replace(what="hub tree")))
+    why = plan.core._replace(part="switch", why="pivots are spent")
+    assert not routes.disagreement(plan, (plan.start, why))

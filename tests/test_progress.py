@@ -13,7 +13,7 @@ import pytest
 from scipy import sparse
 
 import transport as tp
-from transport._solver.pace import Pace, in_words
+from transport._solver.progress import Pace, in_words
 from transport._solver.tuning import TUNING
 from transport.internal import COMPILING
 from transport.internal._cli import Ticker

@@ -77,10 +77,10 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
 
     cost = problem.cost
     f, g, sums = _bounds(problem, coupling)
-    if sums.gap > MUCH * sums.size and (quieter := _yielding(problem, coupling)) is not None:
-        again = _sums(problem, coupling._replace(f=quieter[0], g=quieter[1]))
+    if sums.gap > MUCH * sums.size and (polished := _polished(problem, coupling)) is not None:
+        again = _sums(problem, coupling._replace(f=polished[0], g=polished[1]))
         if again.gap < sums.gap:
-            (f, g), sums = quieter, again
+            (f, g), sums = polished, again
     coupling = coupling._replace(f=f, g=g)
     if sums.gap > TUNING.refit_gap * abs(sums.value) and math.prod(problem.shape) <= TUNING.refit_pairs:
         coupling, sums = refitted(problem, coupling, sums)
@@ -107,7 +107,7 @@ def bounded(problem: Problem, coupling: Coupling) -> Certificate:
 def refitted(problem: Problem, coupling: Coupling, sums: Sums | None = None) -> tuple[Coupling, Sums]:
     """With feasible potentials fitted to the plan, where these prove more than ``sums``."""
     raw = fitted_potentials(problem, coupling)
-    pairs = [feasible_potentials(problem, raw.f), _yielding(problem, raw)]
+    pairs = [feasible_potentials(problem, raw.f), _polished(problem, raw)]
     best = None if sums is None else (coupling, sums)
     for pair in pairs:
         if pair is not None:
@@ -233,7 +233,7 @@ def _from_whole(problem: Problem, before: Coupling, coupling: Coupling, low: np.
     pairs = [(before.f, before.g)]
     if coupling.f is not before.f:
         pairs += [feasible_potentials(problem, coupling.f)]
-        pairs += [pair for pair in [_yielding(problem, coupling)] if pair is not None]
+        pairs += [pair for pair in [_polished(problem, coupling)] if pair is not None]
     proved = []
     for f, g in pairs:
         value, gap, size, spread, slack, doubt, shift, unit, heap = worth(
@@ -303,7 +303,7 @@ def completed(problem: Problem, f: np.ndarray, g: np.ndarray) -> tuple[np.ndarra
     return f, g
 
 
-def _yielding(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarray] | None:
+def _polished(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndarray] | None:
     """Feasible potentials for which the far outliers among the sources give way; None if there are none.
 
     A potential of 1e15 is known to 0.1 only. Where that is too much, the sinks' potentials should not

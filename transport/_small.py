@@ -16,8 +16,8 @@ from transport._answer import Arcs, Status
 from transport._cost import Matrix
 from transport._problem import Problem
 from transport._solution import Solution
+from transport._solver.at_once import solve_at_once
 from transport._solver.plan import STORED, at_once, is_small
-from transport._solver.small import solve_at_once
 from transport._solver.tuning import TUNING
 
 _FLOAT64 = np.dtype(np.float64)

@@ -251,7 +251,7 @@ def loudness(f, g, a, b):
 
 
 @compiled(inline="always")
-def drowned(c, rows, cols, mass, spread, loud):
+def is_loud(c, rows, cols, mass, spread, loud):
     """Whether the potentials are more than ``loud`` times the costs of the plan, which lose digits."""
     size = 0.0
     for k in range(len(rows)):
@@ -287,7 +287,7 @@ def solve(c, a, b, g, limit, limits, warm):
             mass[count] = flow[v]
             count += 1
     unit = np.sum(a) / np.float64(np.sum(units_a))
-    if code == OPTIMAL and drowned(c, rows[:count], cols[:count], mass[:count], unit * spread, limits[1]):
+    if code == OPTIMAL and is_loud(c, rows[:count], cols[:count], mass[:count], unit * spread, limits[1]):
         code = COARSE
     return code, pivots, rows[:count], cols[:count], mass[:count], f, g
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from transport._solver.columns import Priced
+from transport._solver.column_generation import Priced
 from transport._solver.pricing import Arcs, Slices, Start
 from transport._solver.trees import Pool, Work
 

@@ -14,27 +14,27 @@ from transport._cost import Points
 from transport._problem import Coupling, Problem
 from transport._solution import Solution
 from transport._solver.assignment import Matching, assign
-from transport._solver.blocks import BlockOracle
 from transport._solver.circle import circular_coupling
-from transport._solver.columns import Simplex, Stranded, generate_columns, polish
+from transport._solver.column_generation import Simplex, Stranded, generate_columns, polish
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.grid_flow import Flow, network
 from transport._solver.line import sorted_coupling
 from transport._solver.matrix import MatrixOracle
-from transport._solver.pace import Pace, in_words
 from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
 from transport._solver.pricing import Slices, Start, continued
+from transport._solver.progress import Pace, in_words
 from transport._solver.reductions import Reduction, distinct, integer_masses
 from transport._solver.sparse import SparseOracle
 from transport._solver.state import State
 from transport._solver.stored import stored, warm_potentials
+from transport._solver.strips import StripOracle
 from transport._solver.tree_metric import tree_coupling
 from transport._solver.trees import Work, ends
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice, clock, keep
 
-AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | BlockOracle | SparseOracle
+AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | StripOracle | SparseOracle
 SURVEYS = 1.5  # times as long as the first look at all costs: the certificate's
 CLOSED_FORMS = {"line": sorted_coupling, "circle": circular_coupling, "tree": tree_coupling}
 
@@ -244,10 +244,10 @@ def _flow_on_grid(state: State) -> Slices[None]:
     yield from generate_columns(state.core)
 
 
-def _block_oracle(state: State) -> Slices[BlockOracle]:
+def _block_oracle(state: State) -> Slices[StripOracle]:
     """Any cost, after a first look at all its entries."""
     state.work.stage = "looking at all costs"
-    oracle = BlockOracle(state.problem.cost, state.kept.rows, state.kept.cols, state.work.tuning)
+    oracle = StripOracle(state.problem.cost, state.kept.rows, state.kept.cols, state.work.tuning)
     began = clock()
     yield from oracle.survey()
     keep(SURVEYS * (clock() - began))

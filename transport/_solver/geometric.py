@@ -21,13 +21,13 @@ from transport._outline import outlined
 from transport._problem import Problem
 from transport._solver.affine import affine_potential
 from transport._solver.assignment import Matching
-from transport._solver.columns import Simplex, generate_columns
+from transport._solver.at_once import ship_at_once
+from transport._solver.column_generation import Simplex, generate_columns
 from transport._solver.matrix import MatrixOracle
-from transport._solver.pace import closing_seconds
 from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.progress import closing_seconds
 from transport._solver.reductions import Kept, integer_masses
-from transport._solver.rough import rough_start
-from transport._solver.small import ship_at_once
+from transport._solver.rounded_masses import rounded_start
 from transport._solver.trees import Draft, Work
 from transport._solver.tuning import TUNING, Tuning
 from transport._tiles import FittedTiles, Tiles, index
@@ -128,7 +128,7 @@ class GeometricOracle:
         Shared by the levels.
     """
 
-    has_forbidden = forbids_by_size = False
+    has_forbidden = giants_forbid = False
 
     def __init__(self, x: Side, y: Side, norm: Norm, work: Work, *, magnitude: float) -> None:
         self.x, self.y, self.norm, self.work, self.magnitude = x, y, norm, work, magnitude
@@ -212,7 +212,7 @@ class GeometricOracle:
         if not (self.x.tree.prunes and self.y.tree.prunes):  # clusters say little there
             start = Start(*(yield from self._shortlist(*(yield from self._guess()))))
             if not self.y.tree.prunes:  # trees cannot leave out points
-                better = yield from rough_start(self, start, (self.x.mass, self.y.mass), self.work)
+                better = yield from rounded_start(self, start, (self.x.mass, self.y.mass), self.work)
                 if better is not start:
                     self.work.note("start", "rounded masses", f"{self.work.tuning.rough_units} units a node")
                 return better
@@ -388,4 +388,4 @@ def _dense(oracle: GeometricOracle) -> MatrixOracle:
     n, m = oracle.shape
     values = oracle.costs(np.arange(n)[:, None], np.arange(m))
     masses = oracle.x.mass, oracle.y.mass
-    return MatrixOracle(values, masses, oracle.work, forbids_by_size=False, magnitude=float(values.max()))
+    return MatrixOracle(values, masses, oracle.work, giants_forbid=False, magnitude=float(values.max()))

@@ -16,8 +16,8 @@ import numpy as np
 
 from transport._grid import Grid
 from transport._problem import Coupling, Problem
-from transport._solver.columns import Simplex
-from transport._solver.lazy_tree import LazyTree
+from transport._solver.column_generation import Simplex
+from transport._solver.linked_tree import LinkedTree
 from transport._solver.sparse import SparseOracle
 from transport._solver.trees import ThreadTree
 from transport._solver.tuning import Tuning
@@ -28,7 +28,7 @@ class Flow(Simplex):
     """The core, with the tree that suits flows between neighbours: few arcs, few pivots, long paths."""
 
     def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
-        kind = ThreadTree if self.n + self.m <= self.work.tuning.linked_nodes_grid else LazyTree
+        kind = ThreadTree if self.n + self.m <= self.work.tuning.linked_nodes_grid else LinkedTree
         self._tree = kind((self.a, self.b), (rows, cols, flows), costs)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from transport._solver.pricing import Slices
-from transport._solver.rough import rounded
+from transport._solver.rounded_masses import rounded
 from transport._solver.trees import Draft, Work
 
 Shipped = tuple[bool, np.ndarray, np.ndarray, np.ndarray]

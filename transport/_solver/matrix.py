@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from transport._solver.columns import Simplex, generate_columns
-from transport._solver.levels import Clusters, cluster
+from transport._solver.column_generation import Simplex, generate_columns
+from transport._solver.cost_clusters import Clusters, cluster
 from transport._solver.pricing import Arcs, Slices, Start, unpooled
-from transport._solver.rough import rough_start
+from transport._solver.rounded_masses import rounded_start
 from transport._solver.scan import scan
 from transport._solver.trees import Work
 
@@ -24,7 +24,7 @@ class MatrixOracle:
         Those of the problem: the coarser levels ship them too.
     work : Work
         Shared by the levels.
-    has_forbidden, forbids_by_size : bool
+    has_forbidden, giants_forbid : bool
     magnitude : float
         Largest finite \\|c_ij\\|.
     says : bool
@@ -39,13 +39,13 @@ class MatrixOracle:
         work: Work,
         *,
         has_forbidden: bool = False,
-        forbids_by_size: bool = True,
+        giants_forbid: bool = True,
         magnitude: float = 0.0,
         says: bool = False,
         may_cluster: bool = True,
     ) -> None:
         self.values, self.masses, self.work = values, masses, work
-        self.has_forbidden, self.forbids_by_size = has_forbidden, forbids_by_size
+        self.has_forbidden, self.giants_forbid = has_forbidden, giants_forbid
         self.magnitude, self.says, self.may_cluster = magnitude, says, may_cluster
 
     @property
@@ -82,7 +82,7 @@ class MatrixOracle:
         start = yield from self._shortlist(np.where(np.isfinite(g), g, 0.0))
         if self._is_blind(start):
             return unpooled(start, self)
-        better = yield from rough_start(self, start, self.masses, self.work)
+        better = yield from rounded_start(self, start, self.masses, self.work)
         if better is not start:
             self._note("start", "rounded masses", f"{t.rough_units} units a node, stage by stage")
         return better
@@ -194,7 +194,7 @@ class MatrixOracle:
         between = np.ascontiguousarray(c[np.ix_(x.representative, y.representative)])
         yield
         oracle = MatrixOracle(
-            between, masses, self.work, forbids_by_size=self.forbids_by_size, magnitude=self.magnitude
+            between, masses, self.work, giants_forbid=self.giants_forbid, magnitude=self.magnitude
         )
         core = Simplex(oracle, *masses, (yield from oracle.start()), self.work)
         yield from generate_columns(core)

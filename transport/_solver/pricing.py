@@ -1,6 +1,6 @@
 """Pricing oracles: who tells the simplex which arcs it still needs, and proves that none is missing.
 
-The simplex core (`transport._solver.columns`) works on a growing pool of arcs. An oracle knows all
+The simplex core (`transport._solver.column_generation`) works on a growing pool of arcs. An oracle knows all
 n x m of them, however they are stored (a matrix, two point clouds, a grid), and answers three questions
 about potentials (f, g): where to start (`start`), which pairs have c_ij < f_i + g_j (`price`; an empty
 answer is the proof that (f, g) is dual feasible, so the pool's optimum is the optimum of the whole
@@ -63,8 +63,8 @@ class Oracle(Protocol):
         ...
 
     @property
-    def forbids_by_size(self) -> bool:
-        """Whether a cost out of all proportion may mean a forbidden arc; between points it is just far."""
+    def giants_forbid(self) -> bool:
+        """Whether a giant cost may mean a forbidden arc; between points it is just far."""
         ...
 
     @property

@@ -31,7 +31,7 @@ class SparseOracle:
             cost = scaled(cost, self.exponent)
         self.cost = cost
         self._csr = cost.indptr, cost.col, cost.data
-        self.has_forbidden, self.forbids_by_size = cost.has_forbidden, True
+        self.has_forbidden, self.giants_forbid = cost.has_forbidden, True
         self.magnitude = cost.magnitude
 
     @property

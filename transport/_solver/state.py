@@ -9,11 +9,11 @@ import numpy as np
 from transport._problem import Coupling, Problem
 from transport._solution import Solution
 from transport._solver.assignment import Matching
-from transport._solver.columns import Simplex
+from transport._solver.column_generation import Simplex
 from transport._solver.grid_flow import Network
-from transport._solver.pace import Pace
 from transport._solver.plan import Plan
 from transport._solver.pricing import Slices, Start
+from transport._solver.progress import Pace
 from transport._solver.reductions import Kept, Reduction
 from transport._solver.trees import Work
 

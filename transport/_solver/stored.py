@@ -10,12 +10,12 @@ import numpy as np
 
 from transport._problem import Coupling
 from transport._solution import Solution
+from transport._solver.at_once import solve_at_once
 from transport._solver.hubs import solve_hubs
 from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import DENSE, HUBS
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.reductions import integer_masses, unit_exponent
-from transport._solver.small import solve_at_once
 from transport._solver.state import State
 from transport._solver.trees import ends
 from transport.internal import to_numpy
@@ -44,7 +44,7 @@ def stored(state: State) -> Slices[MatrixOracle | None]:
     if short or state.plan.core.what == HUBS:
         state.work.note("switch", "column generation", _why_not(state))
     if state.coupling is not None:
-        state.begun, state.coupling = _quieter(state.coupling, state, oracle), None
+        state.begun, state.coupling = _polished_start(state.coupling, state, oracle), None
     return oracle
 
 
@@ -80,7 +80,7 @@ def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
     return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass[v]) <= state.work.tuning.loud * size
 
 
-def _quieter(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
+def _polished_start(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
     """The plan of ``coupling`` as a start, with potentials that do not drown its costs."""
     from transport._kernels.simplex_pool import balanced_potentials
 
@@ -133,7 +133,7 @@ def _oracle(state: State, values: np.ndarray, masses: tuple[np.ndarray, np.ndarr
         masses,
         state.work,
         has_forbidden=cost.has_forbidden,
-        forbids_by_size=cost.stored is not None,
+        giants_forbid=cost.stored is not None,
         magnitude=magnitude,
         says=True,
         may_cluster=not state.is_forced or state.plan.start.what != "shortlist",

@@ -1,7 +1,7 @@
 """Two spanning trees for the simplex core, one interface.
 
-`ThreadTree` maintains potentials and a preorder thread: best while the tree fits the cache. `LazyTree` (in
-`lazy_tree`) keeps parent pointers only: best beyond about 20 000 nodes. Both pivot strongly feasibly with
+`ThreadTree` maintains potentials and a preorder thread: best while the tree fits the cache. `LinkedTree` (in
+`linked_tree`) keeps parent pointers only: best beyond about 20 000 nodes. Both pivot strongly feasibly with
 integer flows, and both resume where the last slice ended, so the length of a slice never changes the pivots.
 """
 

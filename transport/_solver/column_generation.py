@@ -18,11 +18,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from transport._solver.lazy_tree import LazyTree
+from transport._solver.linked_tree import LinkedTree
 from transport._solver.plan import LINKED, THREADED, Step, tree_of
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
 from transport._solver.trees import Pool, ThreadTree, Tree, Work, ends
-from transport._solver.whole import sweep
+from transport._solver.whole_rows import sweep
 from transport.internal import check_time
 
 BLOCK_ENTRIES = 1 << 21
@@ -51,7 +51,7 @@ class Simplex:
         self._kernels = simplex_pool
         self.oracle, self.a, self.b, self.start, self.work = oracle, a, b, start, work
         self.n, self.m = oracle.shape
-        self.limit = np.inf
+        self.giant_limit = np.inf
         self.is_long = False
         self.kind: str | None = None  # THREADED or LINKED, where that is asked for
         self.says = False  # whether what happens here goes into the path: the finest level's does
@@ -59,7 +59,7 @@ class Simplex:
         self._tree: Tree | None = None
         self.priced: Priced | None = None
         indptr, col = simplex_pool.build_pool(self.n, self.m, start.rows, start.cols)
-        self.pool = self._in_proportion(Pool(indptr, col, np.empty(0)))
+        self.pool = self._without_giants(Pool(indptr, col, np.empty(0)))
 
     @property
     def tree(self) -> Tree:
@@ -77,12 +77,16 @@ class Simplex:
         """c_ij - f_i - g_j with the starting potentials: the core's costs."""
         return (self.oracle.costs(rows, cols) - self.start.f[rows]) - self.start.g[cols]
 
-    def _in_proportion(self, pool: Pool) -> Pool:
-        """With costs, without forbidden arcs; and giants set `limit` below the first gap of 2^20."""
+    def _without_giants(self, pool: Pool) -> Pool:
+        """The pool with its costs, less the forbidden arcs and, where giants mean forbidden ones, these.
+
+        A cost is a giant if it exceeds the next smaller one `giant_gap` times: such an arc would sit in the
+        basis without flow and drown the others' digits. It comes in if nothing else ships the mass.
+        """
         t, rows, col = self.work.tuning, pool.rows, pool.col
         cost = self.reduced(rows, col)
         keep = np.isfinite(cost)
-        if self.oracle.forbids_by_size:
+        if self.oracle.giants_forbid:
             scale = np.abs(self.start.f[rows]) + np.abs(self.start.g[col])
             size = cost[keep & (cost > 2.0**-40 * scale)]  # the rest is rounding
             dwarfed = np.count_nonzero(size < self.oracle.magnitude / t.giant)
@@ -90,8 +94,8 @@ class Simplex:
                 size = np.sort(size)[len(size) // 4 :]
                 gap = np.flatnonzero(size[1:] > t.giant_gap * size[:-1])
                 largest = size[gap[0]] if len(gap) else size[-1]
-                self.limit = float(largest * t.giant_room)
-                keep &= cost <= self.limit
+                self.giant_limit = float(largest * t.giant_room)
+                keep &= cost <= self.giant_limit
         indptr = pool.indptr
         if not keep.all():
             rows, col, cost = rows[keep], col[keep], cost[keep]
@@ -105,7 +109,9 @@ class Simplex:
         if self.start.basis is not None:
             rows, cols, flows = self.start.basis
             cost = self.reduced(rows, cols)
-            if np.all(cost < np.inf) and np.all(cost <= self.limit):  # an earlier plan's arcs may be out now
+            if np.all(cost < np.inf) and np.all(
+                cost <= self.giant_limit
+            ):  # an earlier plan's arcs may be out now
                 self._plant(rows, cols, flows, cost)
                 return
         if self.start.relative is not None:
@@ -127,7 +133,7 @@ class Simplex:
         for s in range(0, len(sources), step):
             sinks = np.flatnonzero(left_b)
             block = self.reduced(sources[s : s + step, None], sinks[None, :])
-            block[block > self.limit] = np.inf
+            block[block > self.giant_limit] = np.inf
             parts.append(self._kernels.nearest_flow(block, sources[s : s + step], sinks, left_a, left_b))
             yield
         rows, cols, flows = (np.concatenate(x) for x in zip(*parts))
@@ -142,7 +148,7 @@ class Simplex:
         step = tree_of(self.n + self.m, t, refined=good)
         if self.kind in (THREADED, LINKED):
             step = Step("core", self.kind, "asked for")
-        kind = LazyTree if step.what == LINKED else ThreadTree
+        kind = LinkedTree if step.what == LINKED else ThreadTree
         if self.says and self._tree is None:
             self.work.path.append(step)
         elif self.says and type(self._tree) is not kind:
@@ -185,11 +191,11 @@ class Simplex:
                 break
             height = self.tree.heights
             sources, sinks = height[: self.n] < 0.5, height[self.n : -1] > 0.5
-            more = yield from self.oracle.cross(sources, sinks, self.start, self.limit)
+            more = yield from self.oracle.cross(sources, sinks, self.start, self.giant_limit)
             if len(more[0]):
                 self._extend(*more, np.zeros(len(more[0])))
-            elif np.isfinite(self.limit):
-                self.limit = np.inf
+            elif np.isfinite(self.giant_limit):
+                self.giant_limit = np.inf
             elif self._forgive():
                 break
             else:

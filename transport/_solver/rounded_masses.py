@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transport._solver.columns import Simplex
+from transport._solver.column_generation import Simplex
 from transport._solver.pricing import Arcs, Oracle, Slices, Start
 from transport._solver.trees import Draft, Work
 from transport.internal import cached_property
 
 
-def rough_start(
+def rounded_start(
     oracle: Oracle, start: Start, masses: tuple[np.ndarray, np.ndarray], work: Work
 ) -> Slices[Start]:
     """A better start from the same problem with rounded masses; ``start`` itself where that cannot help."""
@@ -51,7 +51,7 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
     """Where the problem with masses ``a`` and ``b`` leaves off; None if its costs are out of proportion."""
     part = _Part(oracle, np.flatnonzero(a), np.flatnonzero(b))
     core = Simplex(part, a[part.rows], b[part.cols], part.narrowed(start), work)
-    if np.isfinite(core.limit):
+    if np.isfinite(core.giant_limit):
         return None
     yield from core.build_basis()
     work.draft = lambda: part.draft(core, start)
@@ -85,8 +85,8 @@ class _Part:
         return len(self.rows), len(self.cols)
 
     @property
-    def forbids_by_size(self) -> bool:
-        return self.whole.forbids_by_size
+    def giants_forbid(self) -> bool:
+        return self.whole.giants_forbid
 
     @property
     def magnitude(self) -> float:

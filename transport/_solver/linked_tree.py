@@ -17,7 +17,7 @@ Window: TypeAlias = tuple[int, int, int]
 RUNS = 4  # times as many runs as at first, and the tour is listed anew
 
 
-class LazyTree(Planted):
+class LinkedTree(Planted):
     """Parent pointers only; candidates are priced exactly on their cycles."""
 
     def __init__(self, *args: Any) -> None:

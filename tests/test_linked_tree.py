@@ -12,7 +12,7 @@ import pytest
 
 import transport as tp
 from transport._kernels import simplex_pieces, simplex_tour
-from transport._solver.lazy_tree import LazyTree, tour_memory
+from transport._solver.linked_tree import LinkedTree, tour_memory
 from transport._solver.trees import Pool, ThreadTree, Work
 from transport._solver.tuning import TUNING
 from transport.internal import run_chunks
@@ -87,7 +87,7 @@ def regime(request):
 def test_the_optimum_of_the_threaded_tree(seed, ties, regime):
     reference, pool, masses = planted(ThreadTree, seed, ties)
     run(reference, pool)
-    tree, pool, masses = planted(LazyTree, seed, ties)
+    tree, pool, masses = planted(LinkedTree, seed, ties)
     work = run(tree, pool, tuning=regime)
     sent, total = value(tree, pool)
     assert total == value(reference, pool)[1]
@@ -100,7 +100,7 @@ def test_threads_change_no_bit(regime, monkeypatch):
     found = []
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("KANTOROVICH_NUM_THREADS", threads)
-        tree, pool, _ = planted(LazyTree, 7)
+        tree, pool, _ = planted(LinkedTree, 7)
         run(tree, pool, tuning=regime)
         found.append((tree.parents, tree.flows, tree.heights))
     for other in found[1:]:
@@ -110,7 +110,7 @@ def test_threads_change_no_bit(regime, monkeypatch):
 
 @pytest.mark.parametrize("budget", [1, 17, 200, 900])
 def test_never_more_pivots_than_the_budget_and_a_flow_at_any_time(budget, regime):
-    tree, pool, masses = planted(LazyTree, 3)
+    tree, pool, masses = planted(LinkedTree, 3)
     work = Work(budget=budget, tuning=regime)
     for _ in tree.optimise(pool, work):
         assert work.pivots <= budget
@@ -127,7 +127,7 @@ def test_never_more_pivots_than_the_budget_and_a_flow_at_any_time(budget, regime
 
 @pytest.mark.parametrize("target", [2, 7, 60, 10**6])
 def test_pieces_are_subtrees_in_preorder_and_the_tree_stays_as_it_is(target):
-    tree, pool, _ = planted(LazyTree, 1)
+    tree, pool, _ = planted(LinkedTree, 1)
     run(tree, pool, budget=150)
     before = tree.parents, tree.flows, tree.heights
     start = simplex_pieces.cut(tree._tree, tree._slot, target)
@@ -196,7 +196,7 @@ def test_the_tour_follows_every_pivot(monkeypatch):
         return answer
 
     monkeypatch.setattr(simplex_tour, "attempt_current", checked)
-    tree, pool, _ = planted(LazyTree, 5)
+    tree, pool, _ = planted(LinkedTree, 5)
     run(tree, pool, tuning=tuning)
     assert len(looks) > 300
     assert len(renewed) > 3

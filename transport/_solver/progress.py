@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from transport._solver.assignment import Matching
-from transport._solver.columns import Priced, Simplex
+from transport._solver.column_generation import Priced, Simplex
 from transport.internal import clock
 
 TRIAL = 512  # searches that show how long all of them will take

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import transport as tp
 from transport._kernels import simplex_matrix as k
-from transport._solver import rough
+from transport._solver import rounded_masses
 from transport._solver.affine import affine_potential
-from transport._solver.columns import Simplex
+from transport._solver.column_generation import Simplex
 from transport._solver.matrix import MatrixOracle
 from transport._solver.reductions import integer_masses
 from transport._solver.trees import Work
@@ -34,7 +34,7 @@ def drained(slices):
 @given(st.lists(st.integers(1, 2**52), min_size=1, max_size=50), st.integers(1, 500))
 def test_rounded_masses_add_up_and_are_off_by_less_than_a_unit(masses, units):
     mass = np.array(masses)
-    out = rough.rounded(mass, units)
+    out = rounded_masses.rounded(mass, units)
     assert out.sum() == units
     assert out.min() >= 0
     exact = [m * units / sum(masses) for m in masses]
@@ -42,7 +42,7 @@ def test_rounded_masses_add_up_and_are_off_by_less_than_a_unit(masses, units):
 
 
 def test_ties_are_rounded_up_from_the_left():
-    assert rough.rounded(np.array([7, 7, 7, 7]), 6).tolist() == [2, 2, 1, 1]
+    assert rounded_masses.rounded(np.array([7, 7, 7, 7]), 6).tolist() == [2, 2, 1, 1]
 
 
 def instances():
@@ -134,7 +134,7 @@ def test_few_pivots_are_left_for_the_masses_as_given():
     work = Work(budget=10**9)
     oracle = MatrixOracle(c, masses, work, magnitude=1.0)
     cold = drained(oracle._shortlist(c.min(axis=0)))
-    warm = drained(rough.rough_start(oracle, cold, masses, work))
+    warm = drained(rounded_masses.rounded_start(oracle, cold, masses, work))
     pivots = []
     for start in (cold, warm):
         core = Simplex(oracle, *masses, start, work)
@@ -157,7 +157,7 @@ def test_where_it_cannot_help_the_start_is_left_alone(kind):
     finite = float(c[np.isfinite(c)].max())
     oracle = MatrixOracle(c, masses, Work(10**9), has_forbidden=kind == "forbidden", magnitude=finite)
     start = drained(oracle._shortlist(np.zeros(n)))
-    assert drained(rough.rough_start(oracle, start, masses, oracle.work)) is start
+    assert drained(rounded_masses.rounded_start(oracle, start, masses, oracle.work)) is start
 
 
 @st.composite
@@ -242,6 +242,6 @@ def test_a_stage_does_not_look_again_after_its_last_few_arcs():
     for last in (TUNING.rough_last, 0.0):
         work = Work(budget=10**9, tuning=replace(TUNING, rough_last=last))
         oracle = MatrixOracle(c, masses, work, magnitude=float(c.max()))
-        drained(rough.rough_start(oracle, drained(oracle._shortlist(c.min(axis=0))), masses, work))
+        drained(rounded_masses.rounded_start(oracle, drained(oracle._shortlist(c.min(axis=0))), masses, work))
         looks.append(work.rounds)
     assert looks[0] == len(TUNING.rough_units) < looks[1]

@@ -19,7 +19,7 @@ _SLICE_SECONDS = 0.03
 _Scan = Callable[[int, int, np.ndarray], object]
 
 
-class BlockOracle:
+class StripOracle:
     """Prices all pairs of ``sources`` and ``sinks`` by evaluating the cost anew in every round.
 
     Costs that were looked at once are remembered (about as many as the pool holds): a function that goes
@@ -36,7 +36,7 @@ class BlockOracle:
         self.tuning = tuning
         self.cost, self.sources, self.sinks = cost, sources, sinks
         self.exponent = 0  # costs are in units of 2^exponent
-        self.has_forbidden, self.forbids_by_size, self.magnitude = False, True, 0.0
+        self.has_forbidden, self.giants_forbid, self.magnitude = False, True, 0.0
         n = cost.shape[0]
         self._strips = cost.strips()
         self._whole = (len(sources), len(sinks)) == (n, cost.shape[1])
