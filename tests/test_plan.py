@@ -12,6 +12,7 @@ from scipy import sparse
 
 import transport as tp
 from bench import routes
+from bench import tuning as tuning_bench
 from transport._solver.tuning import TUNING
 
 
@@ -224,3 +225,13 @@ def test_a_plan_that_did_not_run_is_seen():
     assert "whole matrix" in routes.disagreement(plan, (plan.start, plan.core._replace(what="hub tree")))
     why = plan.core._replace(part="switch", why="pivots are spent")
     assert not routes.disagreement(plan, (plan.start, why))
+
+
+def test_a_walk_over_a_limit_says_whether_it_matters():
+    cost, a, b, *_ = problems()["small"]
+    seconds, matters = tuning_bench.measured(cost, a, b, "at_once_pairs", [0, 10**6], 1)
+    assert len(seconds) == 2
+    assert not matters  # medium_pairs sends it the same way
+    cost, a, b, *_ = problems()["wide"]
+    assert tuning_bench.measured(cost, a, b, "hubs", [4, 256], 1)[1]
+    assert tuning_bench.walked("hubs") == [64, 128, 256, 512, 1024]
