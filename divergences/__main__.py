@@ -135,8 +135,9 @@ def demo(argv: Sequence[str]) -> int:
     args = _demo_parser().parse_args(argv)
     import transport as tp
     from transport.internal._measures import grid_measure
-    from transport.internal._plot import draw_digits
+    from transport.internal._plot import draw_digits, pyplot
 
+    pyplot()  # a missing library is said before the work
     try:
         wanted = [int(text) for text in args.digits.split(",")]
         (label_p, label_q) = wanted

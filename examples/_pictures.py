@@ -56,3 +56,12 @@ def save(figure: Any, path: str) -> None:
     """Write and close."""
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def shrink(path: Path) -> None:
+    """Few colours, if Pillow is there: a third of the bytes."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    Image.open(path).convert("RGB").quantize(192).save(path, optimize=True)

@@ -6,24 +6,21 @@ W_2 barycentre with its certified interval.
 
 from __future__ import annotations
 
-import sys
-
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
-from matplotlib import pyplot as plt
+from _pictures import out, plt, save, size
 
 import transport as tp
 from generative import datasets
 
-DIGITS, SAMPLES = (2, 3, 8), 5
+DIGITS, SAMPLES = size((2, 3, 8), (2,)), size(5, 2)
 
 
-def main(out: str) -> None:
+def main(path: str) -> None:
     """Draw the sheet."""
     images, labels = datasets.mnist()
-    figure, axes = plt.subplots(len(DIGITS), SAMPLES + 2, figsize=(10, 4.6), layout="constrained")
+    figure, axes = plt.subplots(
+        len(DIGITS), SAMPLES + 2, figsize=(10, 1.6 * len(DIGITS)), layout="constrained", squeeze=False
+    )
     for row, digit in zip(axes, DIGITS):
         some = np.asarray(images)[np.asarray(labels) == digit][:SAMPLES].reshape(SAMPLES, 28, 28)
         found = tp.barycenter(some, normalize=True, tol=1e-2)
@@ -37,8 +34,8 @@ def main(out: str) -> None:
             axis.set_axis_off()
         row[-1].set_title(f"W₂ mean, ±{found.gap / found.value / 2:.1%}", fontsize=9)
     axes[0, -2].set_title("average", fontsize=9)
-    figure.savefig(out, dpi=110)
+    save(figure, path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "digits_barycenter.png")
+    main(out("digits_barycenter"))

@@ -1,6 +1,6 @@
 """MNIST digits by their Wasserstein distances: nearest neighbours, beside Euclidean ones, and a picture.
 
-    python examples/digits_by_w2.py [--digits 1000] [--out digits_by_w2.png]
+    python examples/digits_by_w2.py [OUT.png]
 
 Each digit is a measure on its pixels. `transport.pairwise(..., nearest=k)` finds the k nearest digits in W2,
 exactly, without most of the distances; its graph is what scikit-learn takes for ``metric="precomputed"``.
@@ -8,10 +8,10 @@ exactly, without most of the distances; its graph is what scikit-learn takes for
 
 from __future__ import annotations
 
-import argparse
 from importlib.resources import files
 
 import numpy as np
+from _pictures import out, plt, save, size
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
@@ -32,13 +32,9 @@ def left_out_accuracy(neighbours: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(votes == labels))
 
 
-def main() -> None:
+def main(path: str) -> None:
     """Print the accuracies, draw a map of the digits."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--digits", type=int, default=1000)
-    parser.add_argument("--out", default="digits_by_w2.png")
-    args = parser.parse_args()
-    images, labels = digits(args.digits)
+    images, labels = digits(size(300, 60))
     near = tp.pairwise(images, cost=tp.Grid((28, 28)), normalize=True, nearest=K)
     print(near)
     flat = images.reshape(len(images), -1)
@@ -47,16 +43,11 @@ def main() -> None:
     print(f"{K}-NN accuracy, Euclidean: {left_out_accuracy(euclidean, labels):.3f}")
     classifier = KNeighborsClassifier(n_neighbors=K, metric="precomputed").fit(near.graph(), labels)
     print(f"scikit-learn on the graph:  {classifier.score(near.graph(), labels):.3f} (each digit votes too)")
-    draw(images, labels, args.out)
+    draw(images, labels, path)
 
 
 def draw(images: np.ndarray, labels: np.ndarray, path: str, most: int = 200) -> None:
     """t-SNE of the matrix of the first digits."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     part = images[:most]
     matrix = tp.pairwise(part, cost=tp.Grid((28, 28)), normalize=True).matrix
     perplexity = min(15.0, len(part) / 4)
@@ -69,8 +60,8 @@ def draw(images: np.ndarray, labels: np.ndarray, path: str, most: int = 200) -> 
         axis.scatter(*at[chosen].T, label=str(digit), s=14)
     axis.legend(title="digit", ncol=2)
     axis.set_title(f"{len(part)} digits, W2, t-SNE")
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 if __name__ == "__main__":
-    main()
+    main(out("digits_by_w2"))

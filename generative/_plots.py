@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-P_COLOUR, Q_COLOUR, ACCENT, GREY = "#1f5fbf", "#c8442a", "#2a8f5a", "#555555"
+from transport.internal._plot import P_COLOUR, Q_COLOUR
+
+ACCENT, GREY = "#2a8f5a", "#555555"
 
 
 def pyplot() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def run(*args, cwd=ROOT, **kwargs):
+def run(*args, cwd=ROOT, env=None, **kwargs):
     return subprocess.run(
         [sys.executable, "-m", *map(str, args)],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env=None,
+        env=env,
         timeout=120,
         **kwargs,
     )
@@ -52,6 +53,50 @@ def test_transport_table_plan_and_picture(clouds):
         cost = ((x[plan["rows"]] - y[plan["cols"]]) ** 2).sum(axis=1)
         assert value == pytest.approx(float(np.sqrt((plan["mass"] * cost).sum())), rel=1e-12)
     assert (folder / "plan.png").stat().st_size > 10_000
+
+
+def test_the_plan_as_csv_or_not_at_all(clouds):
+    folder, x, y = clouds
+    files = folder / "x.npy", folder / "y.csv"
+    done = run("transport", *files, "--plan", folder / "plan.csv")
+    assert done.returncode == 0, done.stderr
+    rows, cols, mass = np.loadtxt(folder / "plan.csv", delimiter=",", skiprows=1).T
+    cost = ((x[rows.astype(int)] - y[cols.astype(int)]) ** 2).sum(axis=1)
+    assert float(done.stdout.split()[1]) == pytest.approx(float(np.sqrt(mass @ cost)), rel=1e-12)
+    refused = run("transport", *files, "--plan", folder / "plan.txt")
+    assert refused.returncode == 2
+    assert ".npz or .csv" in refused.stderr
+    assert not refused.stdout
+    assert not list(folder.glob("plan.txt*"))
+
+
+def test_a_gap_left_by_a_time_limit_has_its_own_code(clouds):
+    folder, _, _ = clouds
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        np.save(folder / f"{name}.npy", rng.random((2000, 5)))
+    files = folder / "a.npy", folder / "b.npy"
+    done = run("transport", *files, "--kind", "points", "--time-limit", "0.01", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["status"] == "TIME_LIMIT"
+    assert facts["lower"] < facts["upper"]
+    assert done.returncode == 3
+    assert run("transport", folder / "x.npy", folder / "y.csv", "--time-limit", "600").returncode == 0
+
+
+def test_a_missing_extra_is_said_before_the_work(clouds):
+    folder, _, _ = clouds
+    (folder / "matplotlib.py").write_text("raise ImportError")
+    for command in (
+        ["a.npy", "b.npy"],
+        ["critic", "a.npy", "b.npy"],
+        ["pairwise", "nowhere", "--out", "D.npy"],
+    ):
+        done = run(
+            "transport", *command, "--plot", folder / "p.png", env=os.environ | {"PYTHONPATH": str(folder)}
+        )
+        assert done.returncode == 2  # the files are not there: that is found out later
+        assert "pip install 'kantorovich[plot]'" in done.stderr
 
 
 def test_transport_json_brackets_scipys_value(clouds):

@@ -13,9 +13,17 @@ import numpy as np
 
 import transport as tp
 from transport.internal import check_exponent
-from transport.internal._cli import Parser, Ticker, add_reading_options, guard, read_as, reading_options
+from transport.internal._cli import (
+    GAP_LEFT,
+    Parser,
+    Ticker,
+    add_reading_options,
+    guard,
+    read_as,
+    reading_options,
+)
 from transport.internal._measures import load_measure
-from transport.internal._plot import draw_plan
+from transport.internal._plot import draw_plan, pyplot
 
 _EXAMPLES = """examples:
   python -m transport a.csv b.csv                 W2 between two point sets, one point a row
@@ -29,6 +37,8 @@ _EXAMPLES = """examples:
   python -m transport pairwise clouds/ --out D.npy --plot D.png
   python -m transport doctor                      which kernels are compiled, for what, and what is left
 """
+
+_LIMIT = "time limit reached: the interval is what is certified so far; raise --time-limit"
 
 COMMANDS = {
     "barycenter": ("transport._more_cli", "barycenter_main"),
@@ -59,10 +69,14 @@ def _parser() -> Parser:
     soft.add_argument(
         "--unbalanced", type=float, metavar="RHO", help="marginals at the price RHO KL, in units of the cost"
     )
-    parser.add_argument("--plan", metavar="OUT.npz", help="write the plan: rows, cols, mass, f, g, points")
+    parser.add_argument(
+        "--plan", metavar="OUT", help="write the plan: .npz (rows, cols, mass, f, g, points) or .csv"
+    )
     parser.add_argument("--plot", metavar="OUT.png", help="draw the plan")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument("--time-limit", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="S", help="stop after S seconds; a gap left is exit code 3"
+    )
     return parser
 
 
@@ -80,6 +94,7 @@ def main(argv: Sequence[str]) -> int:
     p = check_exponent(args.p, "--p")
     if p == float("inf"):
         raise ValueError("--p inf is not available here; transport.wasserstein_1d has it on the line")
+    _refuse_outputs(args)
     options = reading_options(args)
     first, second = (load_measure(path, kind=args.kind, **options) for path in (args.x, args.y))
     words = (first.reading, second.reading)
@@ -104,17 +119,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         ticker.done()
     if args.plan:
-        plan = solution.plan
-        np.savez_compressed(
-            args.plan,
-            rows=plan.row,
-            cols=plan.col,
-            mass=plan.data,
-            f=solution.potentials.f,
-            g=solution.potentials.g,
-            x=first.points,
-            y=second.points,
-        )
+        _write_plan(solution, first, second, args.plan)
     if args.plot:
         draw_plan(first, second, solution, args.plot, title=f"W_{p:g} = {_root(solution.value, p):.6g}")
     facts = _facts(solution, p) | {"read_as": words}
@@ -122,7 +127,28 @@ def main(argv: Sequence[str]) -> int:
               if k in solution.stats}  # fmt: skip
     lines = read_as((args.x, args.y), words)
     sys.stdout.write(json.dumps(facts) + "\n" if args.json else _table(facts) + lines)
-    return 0
+    return GAP_LEFT if solution.status is tp.Status.TIME_LIMIT else 0
+
+
+def _refuse_outputs(args: Any) -> None:
+    """What would fail after the solve is said before it."""
+    if args.plan and not args.plan.lower().endswith((".npz", ".csv")):
+        raise ValueError(f"--plan {args.plan}: plans are written as .npz or .csv; change the ending")
+    if args.plot:
+        pyplot()
+
+
+def _write_plan(solution: Any, first: Any, second: Any, path: str) -> None:
+    """Arcs with their mass; in an .npz potentials and points too."""
+    plan = solution.plan
+    if path.lower().endswith(".csv"):
+        table = np.column_stack([plan.row, plan.col, plan.data])
+        np.savetxt(path, table, fmt=("%d", "%d", "%.17g"), delimiter=",", header="row,col,mass", comments="")
+        return
+    f, g = solution.potentials
+    arrays = {"rows": plan.row, "cols": plan.col, "mass": plan.data, "f": f, "g": g}
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **arrays, x=first.points, y=second.points)
 
 
 def _refuse_mixture(paths: tuple[str, str], first: Any, second: Any) -> None:
@@ -151,7 +177,7 @@ def _facts(solution: Any, p: float) -> dict[str, Any]:
         "gap": solution.gap,
         "marginal_error": solution.marginal_error,
         "status": solution.status.name,
-        "advice": solution.status.advice,
+        "advice": _LIMIT if solution.status is tp.Status.TIME_LIMIT else solution.status.advice,
         "n": n,
         "m": m,
         "arcs": int(solution.plan.nnz),

@@ -101,6 +101,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("style", nargs="?", help="where the colours come from")
     parser.add_argument("--out", metavar="OUT.png", default="colours.png", help="the picture to write")
     args = parser.parse_args(argv)
+    pyplot()  # a missing library is said before the work
     if (args.image is None) != (args.style is None):
         raise ValueError("give two images, the photograph and the one with the colours")
     image, style = _photographs(args.image, args.style)

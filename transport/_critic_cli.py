@@ -10,6 +10,7 @@ from transport._critic_fit import critic
 from transport._plot_critic import draw_critic
 from transport.internal._cli import Parser, add_reading_options, read_as, reading_options
 from transport.internal._measures import load_measure
+from transport.internal._plot import pyplot
 
 
 def _parser() -> Parser:
@@ -32,6 +33,8 @@ def _parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Load, train, print, draw."""
     args = _parser().parse_args(list(argv))
+    if args.plot:
+        pyplot()  # a missing library is said before the work
     points, words = [], []
     for path in (args.x, args.y):
         measure = load_measure(path, kind=args.kind, **reading_options(args))

@@ -13,7 +13,8 @@ import numpy as np
 from transport._barycenters.fixed import barycenter
 from transport._max_sliced import max_sliced_wasserstein
 from transport._sliced import estimate_sliced
-from transport.internal._cli import Parser, add_reading_options, reading_options
+from transport._solution import Status
+from transport.internal._cli import GAP_LEFT, Parser, add_reading_options, reading_options
 from transport.internal._files import load
 from transport.internal._measures import load_measure
 
@@ -73,12 +74,16 @@ def barycenter_main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--tol", type=float, default=1e-3, help="relative width of the interval (default 1e-3)"
     )
-    parser.add_argument("--time-limit", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="S", help="stop after S seconds; a gap left is exit code 3"
+    )
     parser.add_argument("--out", metavar="OUT", help=".npy (masses) or an image")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args(list(argv))
     if args.shares is not None and len(args.shares) != len(args.files):
         parser.error(f"--shares has {len(args.shares)} numbers for {len(args.files)} files")
+    if args.out and Path(args.out).suffix != ".npy":
+        _pillow()
     found = barycenter(
         [load(path).values for path in args.files],
         args.shares,
@@ -97,7 +102,7 @@ def barycenter_main(argv: Sequence[str]) -> int:
         "seconds": round(found.elapsed, 3),
     }
     sys.stdout.write(json.dumps(facts) + "\n" if args.json else _words(facts, found.measure.shape, args.out))
-    return 0
+    return GAP_LEFT if found.status is Status.TIME_LIMIT else 0
 
 
 def _words(facts: dict[str, Any], shape: tuple[int, ...], out: str | None) -> str:
@@ -117,8 +122,12 @@ def _write(measure: np.ndarray, out: str) -> None:
         return
     if measure.ndim != 2:
         raise ValueError(f"--out {out}: a measure of shape {measure.shape} is no image; write a .npy file")
+    _pillow().fromarray(np.rint(255 * measure / measure.max()).astype(np.uint8)).save(path)
+
+
+def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
         raise ValueError("writing images needs Pillow: pip install 'kantorovich[cli]'") from None
-    Image.fromarray(np.rint(255 * measure / measure.max()).astype(np.uint8)).save(path)
+    return Image

@@ -51,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
         raise ValueError(f"--out {args.out}: with --nearest it must end in .npz")
     if args.nearest is not None and args.plot:
         raise ValueError("--plot draws the matrix; leave out --nearest")
+    if args.plot:
+        pyplot()
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers {args.workers}: it must be at least 1")
     names, measures = _read(Path(args.measures), args.kind)

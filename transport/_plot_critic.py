@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from transport.internal import as_points, namespace, to_numpy
+from transport.internal._plot import P_COLOUR, Q_COLOUR
 
 
 def draw_critic(critic: Any, x: Any, y: Any, path: str | Path) -> None:
@@ -41,11 +42,11 @@ def draw_critic(critic: Any, x: Any, y: Any, path: str | Path) -> None:
     figure = Figure(figsize=(7, 6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(aspect="equal")
-    filled = axes.contourf(axes_x, axes_y, values, levels=24, cmap="RdBu_r", alpha=0.75)
+    filled = axes.contourf(axes_x, axes_y, values, levels=24, cmap="RdBu", alpha=0.75)
     axes.contour(axes_x, axes_y, values, levels=24, colors="k", linewidths=0.3)
     axes.quiver(*sparse.T, *arrows.T, color="0.35", width=0.0015, scale=40)
-    axes.scatter(u[:2000, 0], u[:2000, 1], s=6, color="#b2182b", edgecolors="w", linewidths=0.2, label="P")
-    axes.scatter(v[:2000, 0], v[:2000, 1], s=6, color="#2166ac", edgecolors="w", linewidths=0.2, label="Q")
+    axes.scatter(u[:2000, 0], u[:2000, 1], s=6, color=P_COLOUR, edgecolors="w", linewidths=0.2, label="P")
+    axes.scatter(v[:2000, 0], v[:2000, 1], s=6, color=Q_COLOUR, edgecolors="w", linewidths=0.2, label="Q")
     axes.legend(loc="upper right", framealpha=0.9)
     bound = getattr(critic, "lower_bound", None)
     if bound is not None:

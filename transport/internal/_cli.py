@@ -14,6 +14,9 @@ from transport.internal._errors import ConvergenceError
 from transport.internal._interrupt import CtrlC
 from transport.internal._version import VERSION
 
+GAP_LEFT = 3
+"""Exit code where a time limit left the certified interval wider than asked; the answer is printed."""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are one line and exit code 2."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from transport._solution import Solution
 
 
+P_COLOUR, Q_COLOUR = "#1f5fbf", "#c8442a"  # in every picture
+
+
 def pyplot() -> Any:
     """matplotlib.pyplot without a display, or a ValueError that says what to install."""
     try:
@@ -68,7 +71,7 @@ def _plan_panel(axis: Any, p: Measure, q: Measure, solution: Solution) -> None:
     colours[:, :3] = 0.35
     colours[:, 3] = 0.15 + 0.75 * strength
     axis.add_collection(LineCollection(list(segments), colors=colours, linewidths=0.8))
-    for cloud, weights, colour, name in ((x, p.weights, "#1f5fbf", "P"), (y, q.weights, "#c8442a", "Q")):
+    for cloud, weights, colour, name in ((x, p.weights, P_COLOUR, "P"), (y, q.weights, Q_COLOUR, "Q")):
         size = 4 + 60 * weights / max(weights.max(), 1e-300)
         axis.scatter(*cloud.T, s=size, c=colour, alpha=0.75, linewidths=0, label=name, zorder=2)
     axis.legend(loc="best", frameon=False)
