@@ -61,20 +61,22 @@ def _parser() -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="{train,sample,evaluate,explain}", required=True)
     train = commands.add_parser("train", help="train a model; writes checkpoint and pictures to DIR")
-    train.add_argument("model", choices=("gan", "wgan", "vae"))
+    train.add_argument("model", choices=("gan", "wgan", "vae"), help="what is trained")
     train.add_argument(
         "--data",
         required=True,
         help="ring, grid25, swiss, digits, mnist; a .npy, .npz or IDX file; a folder of pictures",
     )
-    train.add_argument("--out", metavar="DIR", required=True)
+    train.add_argument("--out", metavar="DIR", required=True, help="for checkpoint, curves and sample sheets")
     train.add_argument("--size", type=int, metavar="PIXELS", help="longer side of your images (at most 64)")
     train.add_argument("--steps", type=int, metavar="N", help="updates in all (default: by model and data)")
     train.add_argument(
         "--minutes", type=float, metavar="M", help="train so long; a trial says how many steps"
     )
-    train.add_argument("--batch-size", type=int, metavar="N")
-    train.add_argument("--seed", type=int, metavar="S", help="default 0")
+    train.add_argument(
+        "--batch-size", type=int, metavar="N", help="samples an update (default: by model and data)"
+    )
+    train.add_argument("--seed", type=int, metavar="S", help="of draws and first weights (default 0)")
     train.add_argument("--loss", choices=("minimax", "non_saturating"), help="of a gan's generator")
     train.add_argument(
         "--lipschitz",

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from transport.internal._plot import P_COLOUR, Q_COLOUR
+from transport.internal import _plot
 
+P_COLOUR, Q_COLOUR = _plot.P_COLOUR, _plot.Q_COLOUR
 ACCENT, GREY = "#2a8f5a", "#555555"
 
 

@@ -44,6 +44,18 @@ def test_examples_print_what_they_say(path, monkeypatch, tmp_path):
     assert runner.tries > 0
 
 
+def test_the_calls_of_the_table_run_after_the_first_block():
+    page = (DOCS / "which-call.md").read_text()
+    names: dict[str, object] = {}
+    for example in doctest.DocTestParser().get_examples(_blocks(DOCS / "which-call.md")[0]):
+        exec(example.source, names)
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    calls = [call for row in rows for call in re.findall(r"`((?:dv|tp|sol)\.[^`]+\))`", row)]
+    assert len(calls) > 20
+    for call in calls:
+        assert eval(call, names) is not None, call
+
+
 def test_what_does_not_run_here_is_python():
     for path in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         for word, body in _FENCE.findall(path.read_text()):
@@ -55,7 +67,8 @@ def test_what_does_not_run_here_is_python():
 def test_every_page_has_an_example():
     for path in DOCS.rglob("*.md"):
         text = path.read_text()
-        assert _blocks(path) or "{reference}" in text or ".py" in text, f"{path.name} has no example"
+        shown = _blocks(path) or "{reference}" in text or ".py" in text or "\npython -m " in text
+        assert shown, f"{path.name} has no example"
 
 
 def test_links_between_pages_lead_somewhere():

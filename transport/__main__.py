@@ -36,6 +36,8 @@ _EXAMPLES = """examples:
   python -m transport barycenter a.png b.png c.png --out mean.png
   python -m transport pairwise clouds/ --out D.npy --plot D.png
   python -m transport doctor                      which kernels are compiled, for what, and what is left
+
+exit codes: 0 done, 2 refused or failed (one line says why), 3 a time limit left a gap, 130 Ctrl-C
 """
 
 _LIMIT = "time limit reached: the interval is what is certified so far; raise --time-limit"

@@ -19,14 +19,20 @@ def _parser() -> Parser:
         description="Train a 1-Lipschitz critic on two samples; print confidence bounds on W1 between the "
         "empirical laws of the two files.",
     )
-    parser.add_argument("x", help="points of P: .npy, .npz, .csv, or an image")
-    parser.add_argument("y", help="points of Q")
+    parser.add_argument("x", metavar="X", help="points of P: .npy, .npz, .csv, or an image")
+    parser.add_argument("y", metavar="Y", help="points of Q")
     add_reading_options(parser)
-    parser.add_argument("--plot", metavar="FILE", help="draw the critic's level sets (2-D) into FILE")
-    parser.add_argument("--seconds", type=float, default=5.0, help="refinement time (default 5)")
-    parser.add_argument("--samples", type=int, default=1024, help="anchors, at most (default 1024)")
-    parser.add_argument("--confidence", type=float, default=0.99)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--plot", metavar="OUT.png", help="draw the critic's level sets (points in the plane)"
+    )
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="refinement time (default 5)")
+    parser.add_argument(
+        "--samples", type=int, default=1024, metavar="N", help="anchors, at most (default 1024)"
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.99, metavar="C", help="of each bound (default 0.99)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws (default 0)")
     return parser
 
 

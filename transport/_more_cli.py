@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from transport._answer import Status
 from transport._barycenters.fixed import barycenter
 from transport._max_sliced import max_sliced_wasserstein
 from transport._sliced import estimate_sliced
-from transport._solution import Status
 from transport.internal._cli import GAP_LEFT, Parser, add_reading_options, reading_options
 from transport.internal._files import load
 from transport.internal._measures import load_measure
@@ -30,8 +30,13 @@ def sliced_main(argv: Sequence[str]) -> int:
     parser.add_argument("--p", type=float, default=2.0, help="exponent (default 2)")
     add_reading_options(parser)
     parser.add_argument("--projections", type=int, default=256, metavar="N", help="directions (default 256)")
-    parser.add_argument("--directions", choices=("independent", "orthogonal", "quasi"), default="independent")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--directions",
+        choices=("independent", "orthogonal", "quasi"),
+        default="independent",
+        help="how they are drawn; quasi: evenly spread (default independent)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the directions (default 0)")
     parser.add_argument("--max", action="store_true", help="also the largest projection found")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args(list(argv))

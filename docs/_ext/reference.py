@@ -93,12 +93,14 @@ def _escape_docstring(
     lines[:] = escaped("\n".join(lines)).split("\n")
 
 
-def _optional_entries(app: Any, _name: str, source: list[str]) -> None:
-    """``page?`` in a table of contents: only if there is such a page."""
+def _optional_entries(app: Any, name: str, source: list[str]) -> None:
+    """``page?`` in a table of contents: only if it is there; ``others?``: pages that no table names."""
     there = {path.stem for path in Path(app.srcdir).glob("*.md")}
-    source[0] = re.sub(
-        r"^([\w-]+)\?\n", lambda m: f"{m[1]}\n" if m[1] in there else "", source[0], flags=re.M
-    )
+    if name == "index":
+        others = sorted(there - set(re.findall(r"^([\w-]+)\??$", source[0], flags=re.M)) - {"index"})
+        source[0] = source[0].replace("others?\n", "".join(f"{page}\n" for page in others))
+    kept = lambda entry: f"{entry[1]}\n" if entry[1] in there else ""  # noqa: E731
+    source[0] = re.sub(r"^([\w-]+)\?\n", kept, source[0], flags=re.M)
 
 
 def setup(app: Any) -> dict[str, Any]:
