@@ -58,8 +58,7 @@ def defaults(model: str, data: Dataset) -> Config:
 def _classes(labels: np.ndarray) -> int:
     """Labels to learn apart; none where each has too few images for that.
 
-    Labels are the best help there is: digits come apart, and no sample lies between two of them. Measured on
-    MNIST after 1600 steps: a classifier is sure of 0.90 as many samples as of real digits, without 0.65.
+    With labels the classes come apart, and fewer samples lie between two of them.
     """
     count = int(labels.max()) + 1
     return count if len(labels) >= _ENOUGH * count else 0
@@ -92,8 +91,7 @@ def _gan(config: Config, shape: Shape, classes: int) -> GAN:
     """Radford, Metz, Chintala (2016), the judge under spectral norm (Miyato et al. 2018).
 
     The norm keeps the judge from being sure, so that the minimax cost has a gradient too. Its last layer is
-    free: under the norm as well, the judge tells too little apart, and the same samples take half as many
-    steps again.
+    free: under the norm as well, the judge tells little apart.
     """
     steps, channels = config["steps"], config["channels"]
     return GAN(
