@@ -6,7 +6,13 @@ A name is loaded with its module when it is first asked for (PEP 562).
 import typing
 
 from transport.internal import VERSION as __version__
-from transport.internal import ConvergenceError, DuplicateEntriesWarning, InfeasibleError
+from transport.internal import (
+    ConvergenceError,
+    DuplicateEntriesWarning,
+    InfeasibleError,
+    InterruptedSolve,
+    MagnitudeError,
+)
 from transport.internal import door as _door
 
 if typing.TYPE_CHECKING:
@@ -69,8 +75,10 @@ __all__ = [
     "GromovWasserstein",
     "InfConvolution",
     "InfeasibleError",
+    "InterruptedSolve",
     "Labels",
     "LineBarycenter",
+    "MagnitudeError",
     "MaxSliced",
     "Neighbours",
     "Pairwise",

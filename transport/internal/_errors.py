@@ -43,6 +43,8 @@ class ConvergenceError(RuntimeError):
 class InterruptedSolve(ConvergenceError, KeyboardInterrupt):
     """Ctrl-C during a solve: a KeyboardInterrupt that still carries the certified interval."""
 
+    __module__ = "transport"  # the name that tracebacks show is the public one
+
 
 class InterruptedCompilation(KeyboardInterrupt):
     """Ctrl-C while a kernel was compiled: there is nothing yet to make an answer of."""
@@ -50,6 +52,8 @@ class InterruptedCompilation(KeyboardInterrupt):
 
 class MagnitudeError(OverflowError, ValueError):
     """The answer is finite but larger than any float64: change the unit of the data."""
+
+    __module__ = "transport"  # the name that tracebacks show is the public one
 
 
 class DuplicateEntriesWarning(UserWarning):
