@@ -289,6 +289,7 @@ def _shown(argv: list[str]) -> list[str]:
             continue
         if word in ("--python", "--out"):
             skip = True
+            shown += ["--python", "PYTHON"] if word == "--python" else []
             continue
         shown.append(f'"{word}"' if " " in word else word)
     return [*shown, "--out", "DIR"]
