@@ -123,3 +123,15 @@ def _proved(c, flow, supply, demand) -> Fraction:
     value = sum((v * c[arc] for arc, v in flow.items()), Fraction(0))
     assert value == sum(x * y for x, y in zip(supply, f)) + sum(x * y for x, y in zip(demand, g))
     return value
+
+
+def bures_by_digits(a: np.ndarray, b: np.ndarray) -> Any:
+    """W2 of centred Gaussians by the trace formula, at mpmath's working precision."""
+    from mpmath import mp, mpf
+
+    a, b = mp.matrix(a.tolist()), mp.matrix(b.tolist())
+    values, vectors = mp.eigsy(a)
+    root = vectors * mp.diag([mp.sqrt(max(v, 0)) for v in values]) * vectors.T
+    inner, _ = mp.eigsy(root * b * root)
+    gap = sum(a[i, i] + b[i, i] for i in range(a.rows)) - 2 * sum(mp.sqrt(max(v, 0)) for v in inner)
+    return mp.sqrt(max(gap, mpf(0)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from models import Stuck
 
 import generative as gen
 from generative import _collapse, _presets, datasets
@@ -161,25 +162,6 @@ def test_going_on_through_a_collapse_ends_with_the_status():
     assert (short.status, short.step) == ("collapsed", 200)
     assert verdict(short.history, 400) == 10
     assert patience(400) == 100
-
-
-class Stuck:
-    """One sample, for ever."""
-
-    def __repr__(self):
-        return "Stuck()"
-
-    def begin(self, source, key):
-        return {"generator": {"params": source.place.put(np.zeros(1))}}
-
-    def step(self, state, source, index, rng):
-        return state, {"value": 0.0}
-
-    def sample(self, state, n, rng, *, labels=None):
-        return np.full((n, 2), 3.0, dtype=np.float32)
-
-    def evaluate(self, state, source, **at):
-        return {}
 
 
 class Walk(Stuck):

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from models import Stuck
 
 import generative as gen
 from generative import _presets, _sheets
@@ -123,25 +124,6 @@ def test_points_are_evaluated_in_their_own_units(tmp_path, capsys):
     assert "for images" in capsys.readouterr().err
     assert cli("evaluate", tmp_path / "nothing") == 2
     assert cli("evaluate", out, "-n", "3") == 2
-
-
-class Stuck:
-    """One sample, for ever."""
-
-    def __repr__(self):
-        return "Stuck()"
-
-    def begin(self, source, key):
-        return {"generator": {"params": source.place.put(np.zeros(1))}}
-
-    def step(self, state, source, index, rng):
-        return state, {"value": 0.0}
-
-    def sample(self, state, n, rng, *, labels=None):
-        return np.full((n, 2), 3.0, dtype=np.float32)
-
-    def evaluate(self, state, source, **at):
-        return {}
 
 
 def test_collapse_is_said_and_is_the_exit_code(tmp_path, capsys, monkeypatch):

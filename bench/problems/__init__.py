@@ -11,16 +11,15 @@ the masses everybody else gets, and optima are exact binary fractions.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.metadata
 import inspect
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from bench import plugins
 
 KINDS = ("transport", "assignment", "entropic", "partial", "unbalanced")
 PAIRS = 1 << 24  # a problem with more pairs is given as points or stored arcs alone
@@ -168,10 +167,7 @@ def family(name: str, **suites: Iterable[str]) -> Callable[[Callable[..., Proble
 
 def load() -> dict[str, Family]:
     """Every family: of the files here and of installed packages."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    for point in importlib.metadata.entry_points(group=GROUP):
-        point.load()
+    plugins.load(GROUP, __path__)
     return FAMILIES
 
 

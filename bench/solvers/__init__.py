@@ -16,12 +16,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from bench import plugins
 
 CLAIMS = ("exact", "entropic", "approximate")
 EXACT_KINDS = ("transport", "assignment")
@@ -147,8 +148,5 @@ def no_forbidden(problem: Any) -> str:
 
 def load() -> dict[str, Solver]:
     """Every solver: of the files here and of installed packages."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    for point in importlib.metadata.entry_points(group=GROUP):
-        point.load()
+    plugins.load(GROUP, __path__)
     return SOLVERS

@@ -97,11 +97,6 @@ def true_divergence(name: str, p: Law, q: Law) -> float:
     return float(_FORMULAS[name](p, q))
 
 
-def true_entropy(p: Law) -> float:
-    """-sum p log p, in nats."""
-    return -float(_total([_CONTEXT.multiply(_decimal(x), _log(x)) for x in p if x > 0]))
-
-
 def true_wasserstein_line(points: Sequence[Fraction], p: Law, q: Law) -> Fraction:
     """W1 of two laws on the same points of the line: the area between their distribution functions."""
     order = sorted(range(len(points)), key=lambda i: points[i])

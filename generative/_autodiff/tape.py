@@ -170,11 +170,6 @@ class no_grad:
         _state.recording = self._before
 
 
-def is_recording() -> bool:
-    """Whether an operation on tensors would be recorded now."""
-    return _state.recording and _state.depth > 0
-
-
 def _relevant(output: Tensor, leaves: list[Tensor]) -> tuple[list[Tensor], set[int]]:
     """Nodes between ``leaves`` and ``output``, youngest first, and the indices that depend on a leaf."""
     oldest = leaves[0].index

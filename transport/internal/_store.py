@@ -330,9 +330,3 @@ def _sweep(folder: Path) -> None:
         age = now - path.stat().st_mtime
         if age > (3600.0 if path.name.startswith(".new-") else _KEPT):
             path.unlink(missing_ok=True)
-
-
-def forget() -> None:
-    """Drop what this process knows of the disk and the environment (for tests)."""
-    for known in (baselines, _source, content, makers, packs, user_cache, _sweep):
-        known.cache_clear()
