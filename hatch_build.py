@@ -1,8 +1,10 @@
 """Compiles the kernels when the project is installed from source or built as a wheel.
 
-A wheel carries the baselines of its architecture (x86-64-v3 and -v4); an editable install the one that suits
-this machine, in ``transport/_compiled``. ``KANTOROVICH_BASELINES`` names others, and empty it switches this
-off: the kernels are then compiled where they are first called, as they are wherever this does not succeed.
+A wheel made from an sdist, as ``python -m build`` does, carries the baselines of its architecture (x86-64-v3
+and -v4). One made from a clone (``pip install .``) is for this machine: the first of them, and others only if
+its processor runs them. An editable install has the one that suits this machine, in ``transport/_compiled``.
+``KANTOROVICH_BASELINES`` names others, and empty it switches this off: the kernels are then compiled where
+they are first called, as they are wherever this does not succeed.
 """
 
 from __future__ import annotations
@@ -36,8 +38,12 @@ class KernelBuildHook(BuildHookInterface):
             best = [baseline.name for baseline in store.baselines()]
             if wanted:
                 names = wanted.split()
+            elif version == "editable":
+                names = [name for name in packed if name == best[0]]
+            elif (Path(self.root) / "PKG-INFO").is_file():  # an sdist: a wheel for other machines too
+                names = list(packed)
             else:
-                names = [name for name in packed if version != "editable" or name == best[0]]
+                names = [name for name in packed if name in best or name == packed[0]]
             if not names:
                 self._say("no baseline for this processor; kernels compile on their first call")
                 return

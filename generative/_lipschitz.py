@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -131,14 +131,23 @@ class Clip(Lipschitz):
 class GradientPenalty(Lipschitz):
     """``weight`` times the mean of (|∇f| - 1)² between real and made samples (Gulrajani et al. 2017).
 
-    ``one_sided``: slopes below 1 are not penalised (Petzka et al. 2018).
+    ``one_sided``: slopes below 1 are not penalised (Petzka et al. 2018). ``lambda_`` is the weight under the
+    name that the paper gives it.
+
+    >>> GradientPenalty(lambda_=5.0)
+    GradientPenalty(weight=5.0, one_sided=False)
     """
 
     weight: float = 10.0
     one_sided: bool = False
+    lambda_: InitVar[float | None] = None
     name: ClassVar[str] = "gradient_penalty"
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, lambda_: float | None) -> None:
+        if lambda_ is not None:
+            if self.weight not in (10.0, lambda_):
+                raise ValueError(f"weight = {self.weight} and lambda_ = {lambda_}: two names of one number")
+            object.__setattr__(self, "weight", lambda_)
         check_positive(self.weight, "penalty")
 
     def cost(self, game: Judged, turn: Turn, place: Draws, rng: np.random.Generator) -> Cost:

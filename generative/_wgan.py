@@ -39,6 +39,8 @@ class WGAN(Adversarial):
         Critic steps for each generator step; 5 by default, 1 under "semidual".
     penalty, clip : float, optional
         With a name: the weight of "gradient_penalty" and the bound of "clip".
+    lambda_ : float, optional
+        ``penalty`` under the name of the paper and of lecture notes.
     generator_optimizer, critic_optimizer
         By default RMSProp(5e-5) under "clip", else Adam(1e-4, 0, 0.9); SGD(0.025) for a `DistanceCritic`.
     classes, latent, average, truncation
@@ -60,6 +62,7 @@ class WGAN(Adversarial):
     k: int = 0  # after construction at least 1
     penalty: InitVar[float | None] = None
     clip: InitVar[float | None] = None
+    lambda_: InitVar[float | None] = field(default=None, kw_only=True)
     generator_optimizer: Optimizer | None = None
     critic_optimizer: Optimizer | None = None
     classes: int = 0
@@ -67,9 +70,13 @@ class WGAN(Adversarial):
     average: float = 0.0
     truncation: float = field(default=1.0, repr=False)  # of samples only: a checkpoint fits with any
 
-    def __post_init__(self, penalty: float | None, clip: float | None) -> None:
+    def __post_init__(self, penalty: float | None, clip: float | None, lambda_: float | None) -> None:
         check_choice(self.latent, "latent", ("normal", "uniform"))
         check_positive(self.truncation, "truncation")
+        if lambda_ is not None:
+            if penalty not in (None, lambda_):
+                raise ValueError(f"penalty = {penalty} and lambda_ = {lambda_}: two names of one number")
+            penalty = lambda_
         method = lipschitz_of(self.lipschitz, penalty=penalty, clip=clip)
         method.check(self.critic, self.classes)
         object.__setattr__(self, "lipschitz", method)

@@ -38,6 +38,15 @@ def test_a_name_is_the_object_with_its_defaults(name):
 
 def test_options_of_a_name_reach_its_object():
     assert gen.WGAN(*NETS, penalty=2.0).lipschitz == gen.GradientPenalty(2.0)
+    assert (
+        gen.WGAN(*NETS, lambda_=2.0).lipschitz == gen.GradientPenalty(lambda_=2.0) == gen.GradientPenalty(2.0)
+    )
+    for wrong in (
+        lambda: gen.GradientPenalty(3.0, lambda_=2.0),
+        lambda: gen.WGAN(*NETS, penalty=3.0, lambda_=2.0),
+    ):
+        with pytest.raises(ValueError, match="two names of one number"):
+            wrong()
     assert gen.WGAN(*NETS, lipschitz="clip", clip=0.5).lipschitz == gen.Clip(0.5)
     semidual = gen.WGAN(NETS[0], gen.DistanceCritic(2, 9), lipschitz="semidual")
     assert (semidual.k, gen.WGAN(*NETS).k, gen.WGAN(*NETS, k=2).k) == (1, 5, 2)

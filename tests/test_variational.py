@@ -486,6 +486,10 @@ def test_bishop_regression_has_the_reference_digits():
     assert fit.log_evidence == pytest.approx(float(want["log_evidence"]), rel=1e-14)
     assert fit.kl == pytest.approx(float(want["gap"]), abs=1e-13)
     assert fit.exact_alpha == pytest.approx(float(want["exact_E_alpha"]), rel=1e-11)
+    assert gv.linear_regression(PHI, T, tau=4).elbo == gv.linear_regression(PHI, T, beta=4).elbo
+    for twice_or_never in ({}, {"beta": 4, "tau": 4}):
+        with pytest.raises(TypeError, match="give the precision of the noise once"):
+            gv.linear_regression(PHI, T, **twice_or_never)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 4))

@@ -68,7 +68,8 @@ def linear_regression(
     features: Any,
     targets: Any,
     *,
-    beta: float,
+    beta: float | None = None,
+    tau: float | None = None,
     a0: float = 0.01,
     b0: float = 0.01,
     start: float = 1.0,
@@ -87,6 +88,8 @@ def linear_regression(
     targets : array_like, shape (n,)
     beta : float
         Known precision of the noise.
+    tau : float
+        ``beta`` under the name that other notes give it; give one of the two.
     a0, b0 : float
         Shape and rate of the Gamma prior of alpha.
     start : float
@@ -110,6 +113,10 @@ def linear_regression(
         raise ValueError(
             f"features has shape {phi.shape} and targets {t.shape}; they must be (n, M) and (n,)"
         )
+    if beta is None or tau is not None:
+        if beta is not None or tau is None:
+            raise TypeError("give the precision of the noise once: beta=, or tau= as other notes call it")
+        beta = tau
     beta, a0, b0 = check_positive(beta, "beta"), check_positive(a0, "a0"), check_positive(b0, "b0")
     tol, max_iter = check_positive(tol, "tol"), check_count(max_iter, "max_iter")
     spectrum = _Spectrum(phi, t, beta)
