@@ -113,7 +113,7 @@ def test_atoms_without_mass_do_not_decide_the_method():
 
 def test_balanced_potentials_are_exact_differences_at_the_median():
     """A path of 1e8, then a jump of 1e-9: summed in double-double, placed where most mass is."""
-    from transport._kernels.simplex_pool import balanced_potentials
+    from transport._kernels.forests import balanced_potentials
 
     rows, cols = np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1])
     cost = np.array([1e8, 1e8 + 1.0, 1.0, 1.0 + 2.0**-30])

@@ -194,3 +194,8 @@ def test_normalize_divides_each_side_by_its_sum():
     assert tiny.value == pytest.approx(sol.value, rel=1e-10)  # subnormal masses have few digits
     with pytest.raises(ValueError, match="total"):
         tp.solve(cost, np.zeros(5), v, normalize=True)
+
+
+def test_a_solver_derives_from_solver():
+    with pytest.raises(TypeError, match="derives from"):
+        tp.solve(np.ones((2, 2)), solver="exact")

@@ -325,14 +325,15 @@ def _polished(problem: Problem, coupling: Coupling) -> tuple[np.ndarray, np.ndar
 
 def repair(problem: Problem, coupling: Coupling) -> Coupling:
     """The coupling scaled down to where it exceeds no mass, and completed by the north-west rule."""
-    from transport._kernels import settle as k
+    from transport._kernels.settle import residuals
+    from transport._kernels.sharing import northwest
 
     a, b, m = problem.a, problem.b, problem.shape[1]
     rows, cols, mass = coupling.rows, coupling.cols, np.maximum(coupling.mass, 0.0)
-    mass = mass * _shrink(a, k.residuals(rows, cols, mass, a, b)[0])[rows]
-    mass = mass * _shrink(b, k.residuals(rows, cols, mass, a, b)[1])[cols]
-    off_a, off_b = k.residuals(rows, cols, mass, a, b)
-    extra = k.northwest(np.maximum(off_a, 0.0), np.maximum(off_b, 0.0))
+    mass = mass * _shrink(a, residuals(rows, cols, mass, a, b)[0])[rows]
+    mass = mass * _shrink(b, residuals(rows, cols, mass, a, b)[1])[cols]
+    off_a, off_b = residuals(rows, cols, mass, a, b)
+    extra = northwest(np.maximum(off_a, 0.0), np.maximum(off_b, 0.0))
     rows, cols, mass = (np.concatenate(pair) for pair in zip((rows, cols, mass), extra))
     flat, place = np.unique(rows[mass > 0] * np.int64(m) + cols[mass > 0], return_inverse=True)
     mass = np.bincount(place, weights=mass[mass > 0], minlength=flat.size)

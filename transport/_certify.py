@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from transport._answer import Arcs, Status
+from transport._answer import Status
 from transport._certificate import Certificate, feasible_potentials, lower_bound, refitted
 from transport._certificate import certify as certified
+from transport._ending import certified as ended
 from transport._problem import Coupling, Problem
 from transport._solution import Solution
 from transport._solve import as_problem
+from transport._solver.base import Outcome
 from transport._sparse import is_sparse
-from transport.internal import as_float64, check_positive, namespace, to_numpy
+from transport.internal import as_float64, check_positive, clock, namespace, to_numpy
 
 _ROUNDS = 3  # of c-transforms there and back: each can only raise the bound
 
@@ -84,7 +85,7 @@ def certify(
     >>> tp.certify(cost, plan=([0, 1], [0, 1])).status.name
     'OPTIMAL'
     """
-    start = time.perf_counter()
+    start = clock()
     tol = check_positive(tol, "tol")
     if plan is None and potentials is None:
         raise ValueError("nothing to certify: pass plan=, potentials= or both")
@@ -104,24 +105,12 @@ def certify(
     else:
         certificate = certified(problem, Coupling(rows, cols, np.maximum(mass, 0.0), f, g))
         error = max(_marginal_error(problem, rows, cols, mass), -float(mass.min(initial=0.0)))
-    coupling = certificate.coupling
     stats: dict[str, Any] = {"method": "certify", "reason": "an answer from elsewhere"}
     if plan is not None:
         given = problem.cost.entries(rows, cols)
         stats["cost_as_given"] = math.fsum(given[mass != 0] * mass[mass != 0])
-    return Solution(
-        value=certificate.value,
-        arcs=Arcs(coupling.rows, coupling.cols, coupling.mass, problem.shape, like),
-        duals=(coupling.f, coupling.g),
-        lower_bound=certificate.lower,
-        upper_bound=certificate.upper,
-        marginal_error=error,
-        status=Status.OPTIMAL if certificate.closed(tol) else Status.INACCURATE,
-        n_iter=0,
-        elapsed=time.perf_counter() - start,
-        stats=stats,
-        problem=problem,
-    )
+    outcome = Outcome(certificate.coupling, Status.OPTIMAL, 0, 0.0, stats)
+    return ended(problem, outcome, certificate, tol=tol, like=like, start=start, marginal_error=error)
 
 
 def _arcs(plan: Any, problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -109,7 +109,7 @@ def _unproved(problem: Problem, cost: FunctionCost) -> Certificate:
 
     Its own are, in blocks of other shapes than elsewhere, where the function may round differently.
     """
-    from transport._kernels.settle import northwest
+    from transport._kernels.sharing import northwest
 
     rows, cols, mass = northwest(problem.a, problem.b)
     value = size = 0.0

@@ -13,9 +13,17 @@ from transport.internal import clock
 
 
 def certified(
-    problem: Problem, outcome: Outcome, certificate: Certificate, *, tol: float, like: Any, start: float
+    problem: Problem,
+    outcome: Outcome,
+    certificate: Certificate,
+    *,
+    tol: float,
+    like: Any,
+    start: float,
+    marginal_error: float | None = None,
 ) -> Solution:
-    """The certificate decides the status, not the solver."""
+    """The certificate decides the status, not the solver; ``marginal_error``: of a plan before its repair."""
+    error = certificate.marginal_error if marginal_error is None else marginal_error
     coupling = certificate.coupling
     status = outcome.status
     # After Ctrl-C the status stays: whoever pressed it wants the loop around us to end.
@@ -29,7 +37,7 @@ def certified(
         duals=(coupling.f, coupling.g),
         lower_bound=certificate.lower,
         upper_bound=certificate.upper,
-        marginal_error=certificate.marginal_error,
+        marginal_error=error,
         status=status,
         n_iter=outcome.n_iter,
         elapsed=clock() - start,

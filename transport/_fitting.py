@@ -16,7 +16,7 @@ from transport._solver.tuning import TUNING
 
 def fitted_potentials(problem: Problem, coupling: Coupling) -> Coupling:
     """``coupling`` with potentials fitted to its plan, 0 where there is no mass; they may not be feasible."""
-    from transport._kernels.simplex_pool import balanced_potentials
+    from transport._kernels.forests import balanced_potentials
 
     n, m = problem.shape
     rows, cols, mass = coupling.rows, coupling.cols, coupling.mass

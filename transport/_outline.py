@@ -147,7 +147,7 @@ def _plan(
     x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, sorts: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows, cols, mass) of the north-west rule between both in the order of their slabs."""
-    from transport._kernels.settle import northwest
+    from transport._kernels.sharing import northwest
 
     if not sorts:
         return northwest(a, b)

@@ -205,13 +205,18 @@ def plan(cost: Any, a: Any = None, b: Any = None, *, solver: Any = None) -> Plan
 
 def _solved(solver: Solver, problem: Problem, limits: dict[str, Any], *, like: Any, start: float) -> Solution:
     """Run and certify; a MemoryError says what was too large, and what to do."""
+    if not isinstance(solver, Solver):
+        raise TypeError(
+            f"solver is {solver!r}; it must be Exact(...), Sinkhorn(...) or of a class of yours that derives "
+            "from transport.Solver"
+        )
     try:
         closing = Closing(problem, start, limits["time_limit"])
         outcome = run(
             solver, problem, **limits, start=start, kept=closing.seconds, may_give_up=closing.has_outline
         )
-        if hasattr(solver, "wrap"):
-            return cast(Solution, solver.wrap(outcome.state, outcome, like=like, start=start))
+        if solver.proves_itself:
+            return solver.wrap(outcome.state, outcome, like=like, start=start)
         certificate = closing.certificate(outcome)
     except MemoryError as error:
         if "bytes" in str(error) and "available" in str(error):  # predicted, with the remedy

@@ -9,7 +9,8 @@ import math
 import numpy as np
 
 from transport._kernels.costs import c_transform_rows
-from transport._kernels.settle import settle, two_sum
+from transport._kernels.double_double import two_product, two_sum
+from transport._kernels.settle import settle
 from transport.internal import compiled
 
 EPS = 2.0**-52
@@ -18,19 +19,6 @@ MUCH = 1e-13  # of the plan's absolute costs: gaps that better potentials or ano
 SHIFT = 2.0**-50  # of the value: the plan's own rounding shows in its cost
 FAINT = 2.0**-960
 FAINT_STEP = 2.0**-1070
-
-
-@compiled
-def _two_product(a, b):
-    """a * b exactly as a sum (Dekker), for |a|, |b| < 1e150."""
-    p = a * b
-    t = 134217729.0 * a
-    ah = t - (t - a)
-    al = a - ah
-    t = 134217729.0 * b
-    bh = t - (t - b)
-    bl = b - bh
-    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
 @compiled
@@ -93,7 +81,7 @@ def worth(cost, f, g, rows, cols, mass, change, err, rho_a, rho_b, total):
         c = cost[k] / unit
         u = f[rows[k]] / unit
         v = g[cols[k]] / unit
-        hi, lo = _two_product(p, c)
+        hi, lo = two_product(p, c)
         value, e = two_sum(value, hi)
         value_low += e + lo
         s, e1 = two_sum(c, -u)

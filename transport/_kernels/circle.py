@@ -7,7 +7,8 @@ from types import ModuleType
 
 import numpy as np
 
-from transport._kernels.univariate import _add, _power, sorted_atoms
+from transport._kernels.double_double import two_sum
+from transport._kernels.univariate import _power, sorted_atoms
 from transport.internal import compiled
 
 _UNITS = 1 << 60  # a probability is this many indivisible parts; weights are known to 2^-53 of it
@@ -16,7 +17,7 @@ _UNITS = 1 << 60  # a probability is this many indivisible parts; weights are kn
 @compiled(error_model="numpy")
 def _gap(x, y, lap, period):
     """|x - y - lap period|, rounded once where it is small."""
-    d, error = _add(x, -y)
+    d, error = two_sum(x, -y)
     return abs((d - lap * period) + error)
 
 
@@ -68,7 +69,7 @@ def _slope(x, y, a, b, units, shift, period, p, scale):
             if p < 0:
                 slope = max(slope, max(before, after))
             else:
-                slope, error = _add(slope, _power(scale * before, p) - _power(scale * after, p))
+                slope, error = two_sum(slope, _power(scale * before, p) - _power(scale * after, p))
                 low += error
             v = b[j]
         if i == x.size:
@@ -88,7 +89,7 @@ def _cost(x, y, a, b, units, shift, period, p, scale):
         if p < 0:
             total = max(total, gap)
         else:
-            total, error = _add(total, (step / units) * _power(scale * gap, p))
+            total, error = two_sum(total, (step / units) * _power(scale * gap, p))
             low += error
         u -= step
         v -= step

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from transport._kernels.circle import _gap, _start
-from transport._kernels.line import _cost, _sum
+from transport._kernels.double_double import add
+from transport._kernels.line import _cost
 from transport.internal import compiled
 
 
@@ -38,7 +39,7 @@ def _coincidence(a, b, units, shift):
 def once_around(x, y, a, b, units, shift, period, power):
     """(parent, f, g): the shifted monotone coupling as a forest, and potentials tight on it.
 
-    ``parent`` is what `simplex_pool.peel` takes: sources first, then sinks, root n + m. On the universal
+    ``parent`` is what `forests.peel` takes: sources first, then sinks, root n + m. On the universal
     cover the coupling is a staircase, broken where a source and a sink run out together. Joining the pieces
     by going to the next source first, or to the next sink first, gives two pairs of potentials that are
     feasible on the cover (Monge arrays, as on the line) and gain H1 and H2 a lap: the one-sided derivatives
@@ -75,11 +76,11 @@ def once_around(x, y, a, b, units, shift, period, power):
             last = seen_i == n and seen_j == m
             c = _cost(_gap(x[next_i], y[next_j], next_lap_j - next_lap_i, period), power)
             c0 = _cost(_gap(x[next_i], y[j], lap_j - next_lap_i, period), power)
-            fh[0], fl[0] = _sum(c0, 0.0, -gh[0], -gl[0])
-            gh[0], gl[0] = _sum(c, 0.0, -fh[0], -fl[0])
+            fh[0], fl[0] = add(c0, 0.0, -gh[0], -gl[0])
+            gh[0], gl[0] = add(c, 0.0, -fh[0], -fl[0])
             c1 = _cost(_gap(x[i], y[next_j], next_lap_j - lap_i, period), power)
-            gh[1], gl[1] = _sum(c1, 0.0, -fh[1], -fl[1])
-            fh[1], fl[1] = _sum(c, 0.0, -gh[1], -gl[1])
+            gh[1], gl[1] = add(c1, 0.0, -fh[1], -fl[1])
+            fh[1], fl[1] = add(c, 0.0, -gh[1], -gl[1])
             i, lap_i, j, lap_j = next_i, next_lap_i, next_j, next_lap_j
             if last:
                 break
@@ -94,7 +95,7 @@ def once_around(x, y, a, b, units, shift, period, power):
             i, lap_i = next_i, next_lap_i
             c = _cost(_gap(x[i], y[j], lap_j - lap_i, period), power)
             for k in range(2):
-                fh[k], fl[k] = _sum(c, 0.0, -gh[k], -gl[k])
+                fh[k], fl[k] = add(c, 0.0, -gh[k], -gl[k])
             f[:, i] = fh
             parent[i] = n + j
             u = a[i]
@@ -103,7 +104,7 @@ def once_around(x, y, a, b, units, shift, period, power):
             j, lap_j = next_j, next_lap_j
             c = _cost(_gap(x[i], y[j], lap_j - lap_i, period), power)
             for k in range(2):
-                gh[k], gl[k] = _sum(c, 0.0, -fh[k], -fl[k])
+                gh[k], gl[k] = add(c, 0.0, -fh[k], -fl[k])
             g[:, j] = gh
             parent[n + j] = i
             v = b[j]

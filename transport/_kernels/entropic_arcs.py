@@ -187,20 +187,3 @@ def heavy_arcs(indptr, col, kept, row, wanted, part):
                 used += 1
         start[i + 1] = used
     return start, near[:used].copy(), mass[:used].copy()
-
-
-@compiled
-def places(indptr, col, rows, cols):
-    """Where the arcs (rows, cols) are stored; -1: nowhere. Columns ascend in every row."""
-    out = np.empty(len(rows), np.int64)
-    for k in range(len(rows)):
-        low, high = indptr[rows[k]], indptr[rows[k] + 1]
-        end = high
-        while low < high:
-            mid = (low + high) // 2
-            if col[mid] < cols[k]:
-                low = mid + 1
-            else:
-                high = mid
-        out[k] = low if low < end and col[low] == cols[k] else -1
-    return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transport._kernels.tree_metric import _below
+from transport._kernels.double_double import add_below
 from transport.internal import compiled
 
 
@@ -29,7 +29,7 @@ def lowest_on_grid(high, lengths, steps):
                     for _ in range(lengths[q] - 1):
                         w = v + step
                         if high[v] < np.inf:
-                            h, e = _below(high[v], low[v], steps[q])
+                            h, e = add_below(high[v], low[v], steps[q])
                             if h < high[w] or (h == high[w] and e < low[w]):
                                 high[w], low[w] = h, e
                         v = w

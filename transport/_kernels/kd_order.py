@@ -300,3 +300,25 @@ def _node_fit(p, v, metric, start, stop, node, factor, h, r):
         size += abs(h[q]) * max(-node[2 * dim + q], node[3 * dim + q])
     node[4 * dim] = beta + (2.0 * dim + 6.0) * 2.0**-53 * size
     node[4 * dim + 1] = high
+
+
+@compiled
+def aggregate(p, w, count):
+    """Cluster k = points n k / count .. n (k + 1) / count: weighted centroids and total masses."""
+    n, dim = p.shape
+    centre = np.zeros((count, dim))
+    mass = np.zeros(count, np.int64)
+    for k in range(count):
+        start = n * k // count
+        stop = n * (k + 1) // count
+        total = 0.0
+        for r in range(start, stop):
+            mass[k] += w[r]
+            total += w[r]
+        for q in range(dim):
+            base = p[start, q]  # relative to a point of the cluster: tiny clusters keep their digits
+            s = 0.0
+            for r in range(start, stop):
+                s += w[r] * (p[r, q] - base)
+            centre[k, q] = base + s / total
+    return centre, mass

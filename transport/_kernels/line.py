@@ -6,17 +6,8 @@ import math
 
 import numpy as np
 
+from transport._kernels.double_double import add
 from transport.internal import compiled
-
-
-@compiled
-def _sum(ah, al, bh, bl):
-    """Double-double sum (Dekker 1971)."""
-    s = ah + bh
-    t = s - ah
-    e = (ah - (s - t)) + (bh - t) + (al + bl)
-    h = s + e
-    return h, e - (h - s)
 
 
 @compiled
@@ -59,7 +50,7 @@ def staircase(x, y, a, b, power):
     for k in range(n + m - 1):
         rows[k] = i
         cols[k] = j
-        dh, dl = _sum(ah, al, -bh, -bl)
+        dh, dl = add(ah, al, -bh, -bl)
         go_down = j == m - 1 or (dh < 0.0 and i < n - 1)
         if go_down:
             mass[k] = ah if i < n - 1 else min(ah, bh)
@@ -70,7 +61,7 @@ def staircase(x, y, a, b, power):
             ah = a[i]
             al = 0.0
             c = _cost(x[i] - y[j], power)
-            fh, fl = _sum(c, 0.0, -gh, -gl)
+            fh, fl = add(c, 0.0, -gh, -gl)
             f[i] = fh
         else:
             mass[k] = bh
@@ -79,6 +70,6 @@ def staircase(x, y, a, b, power):
             bh = b[j]
             bl = 0.0
             c = _cost(x[i] - y[j], power)
-            gh, gl = _sum(c, 0.0, -fh, -fl)
+            gh, gl = add(c, 0.0, -fh, -fl)
             g[j] = gh
     return rows, cols, mass, f, g

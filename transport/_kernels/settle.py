@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._kernels.double_double import two_sum
 from transport.internal import compiled
 
 EPS = 2.0**-52
-
-
-@compiled
-def two_sum(a, b):
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
 
 
 @compiled
@@ -196,41 +190,3 @@ def _push(rows, cols, mass, cost, a, b, rest, unsure, change, err):
         if err[k] > 0.0 and mass[k] + change[k] < err[k]:
             left += 2.0 * err[k]
     return left
-
-
-@compiled
-def northwest(a, b):
-    """The north-west corner coupling of two mass vectors: (rows, cols, mass), at most n + m - 1 arcs.
-
-    What rounding leaves over on one side is dropped.
-    """
-    n = a.shape[0]
-    m = b.shape[0]
-    rows = np.empty(n + m, np.int64)
-    cols = np.empty(n + m, np.int64)
-    mass = np.empty(n + m)
-    count = 0
-    i = 0
-    j = 0
-    left_a = a[0]
-    left_b = b[0]
-    while True:
-        moved = min(left_a, left_b)
-        if moved > 0:
-            rows[count] = i
-            cols[count] = j
-            mass[count] = moved
-            count += 1
-        left_a -= moved
-        left_b -= moved
-        if left_a <= 0:
-            i += 1
-            if i == n:
-                break
-            left_a = a[i]
-        else:
-            j += 1
-            if j == m:
-                break
-            left_b = b[j]
-    return rows[:count], cols[:count], mass[:count]

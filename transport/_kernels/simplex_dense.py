@@ -10,8 +10,8 @@ import numpy as np
 
 from transport._kernels.costs import lower_rows, scan_rows
 from transport._kernels.dense_start import cheapest_first
+from transport._kernels.forests import peel
 from transport._kernels.masses import integer_masses
-from transport._kernels.simplex_pool import peel
 from transport._kernels.simplex_tree import EPS8, MOVED, ROW, _pivot
 from transport._kernels.simplex_tree import PIVOTS as PIVOTS
 from transport._kernels.vector import least_difference, place_of

@@ -52,12 +52,14 @@ def _block_minima(c, g, i, stop, low):
 
 @compiled
 def insert(vals, items, count, value, item):
-    """Into the ascending vals[:count], behind its equals; drops the last if full. Returns the new count."""
+    """Into the ascending vals[:count], behind its equals; if full, the largest is dropped. The new count."""
     q = count
     if count < len(vals):
         count += 1
-    else:
+    elif value < vals[q - 1]:
         q -= 1
+    else:
+        return count
     while q > 0 and vals[q - 1] > value:
         vals[q] = vals[q - 1]
         items[q] = items[q - 1]

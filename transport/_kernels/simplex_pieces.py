@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from transport._kernels.multiscale import ascending_few
+from transport._kernels.forests import children_first
+from transport._kernels.sharing import ascending_few
 from transport._kernels.simplex_lazy import (
     PIVOTS,
     PLACE_BITS,
@@ -23,7 +24,7 @@ from transport._kernels.simplex_lazy import (
 )
 from transport._kernels.simplex_pool import ascending
 from transport._kernels.simplex_tour import attempt_current, heights, open_tour, renew
-from transport._kernels.simplex_tree import children_first, move_slots
+from transport._kernels.simplex_tree import move_slots
 from transport.internal import compiled
 
 FEW = 200  # candidates: a radix sort has 6000 bins to sum

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from transport._kernels.simplex_tree import children_first
+from transport._kernels.forests import adjacency, grouped
 from transport.internal import compiled
 
 
 @compiled
 def build_pool(n, m, rows, cols):
     """CSR (indptr, col) of the distinct arcs, in order of first appearance within each row."""
-    start = np.zeros(n + 1, np.int64)
-    for k in range(len(rows)):
-        start[rows[k] + 1] += 1
-    for i in range(n):
-        start[i + 1] += start[i]
-    place = start[:n].copy()
-    raw = np.empty(len(rows), np.uint32)
-    for k in range(len(rows)):
-        raw[place[rows[k]]] = cols[k]
-        place[rows[k]] += 1
+    start, items = grouped(rows, n)
+    distinct = np.empty(len(rows), np.uint32)
     mark = np.full(m, -1, np.int64)
     indptr = np.zeros(n + 1, np.int64)
     e = 0
     for i in range(n):
         for k in range(start[i], start[i + 1]):
-            j = raw[k]
+            j = cols[items[k]]
             if mark[j] != i:
                 mark[j] = i
-                raw[e] = j
+                distinct[e] = j
                 e += 1
         indptr[i + 1] = e
-    return indptr, raw[:e].copy()
+    return indptr, distinct[:e].copy()
 
 
 @compiled
@@ -105,7 +97,6 @@ def greedy_flow(order, rows, cols, left_a, left_b):
     root = np.arange(N)
     tree = np.empty(N, np.int64)
     size = 0
-    degree = np.zeros(N + 1, np.int64)
     for k in order:
         a = rows[k]
         b = n + cols[k]
@@ -119,22 +110,10 @@ def greedy_flow(order, rows, cols, left_a, left_b):
             root[a] = b
             tree[size] = k
             size += 1
-            degree[rows[k]] += 1
-            degree[n + cols[k]] += 1
             if size == N - 1:
                 break
-    start = np.zeros(N + 1, np.int64)
-    for v in range(N):
-        start[v + 1] = start[v] + degree[v]
-    place = start[:N].copy()
-    arc = np.empty(2 * size, np.int64)
-    for t in range(size):
-        i = rows[tree[t]]
-        j = n + cols[tree[t]]
-        arc[place[i]] = t
-        place[i] += 1
-        arc[place[j]] = t
-        place[j] += 1
+    start, arc = adjacency(n, N - n, rows[tree[:size]], cols[tree[:size]])
+    degree = start[1:] - start[:-1]
     ids = np.empty(N, np.int64)
     flows = np.empty(N, np.int64)
     used = 0
@@ -216,166 +195,3 @@ def nearest_flow(block, sources, sinks, left_a, left_b):
             flows[used] = f
             used += 1
     return rows[:used].copy(), cols[:used].copy(), flows[:used].copy()
-
-
-@compiled
-def _add(ah, al, bh, bl):
-    """Double-double sum (Dekker 1971); relative error 2^-105 of |a| + |b|."""
-    s = ah + bh
-    t = s - ah
-    e = (ah - (s - t)) + (bh - t) + (al + bl)
-    h = s + e
-    return h, e - (h - s)
-
-
-@compiled
-def peel(n, parent, a, b):
-    """Flows of a spanning forest from its leaves, in double-double; parent[v] = v's parent, root: len - 1.
-
-    Node v < n is a source of mass a[v], v >= n a sink of mass b[v - n]. What a component lacks to balance
-    (rounding of the totals) is taken from its heaviest node. Returns the flow between v and parent[v],
-    negative if the forest is not feasible for these masses.
-    """
-    N = len(parent) - 1
-    order = children_first(parent)
-    top = np.empty(N, np.int64)
-    heavy = np.full(N, -1, np.int64)
-    hi = np.empty(N + 1)
-    lo = np.zeros(N + 1)
-    sum_hi = np.zeros(N)
-    sum_lo = np.zeros(N)
-    for h in range(N - 1, -1, -1):
-        v = order[h]
-        top[v] = v if parent[v] == N else top[parent[v]]
-        t = top[v]
-        hi[v] = a[v] if v < n else -b[v - n]
-        sum_hi[t], sum_lo[t] = _add(sum_hi[t], sum_lo[t], hi[v], 0.0)
-        if heavy[t] < 0 or abs(hi[v]) > abs(hi[heavy[t]]):
-            heavy[t] = v
-    for v in range(N):
-        if parent[v] == N:
-            w = heavy[v]
-            hi[w], lo[w] = _add(hi[w], lo[w], -sum_hi[v], -sum_lo[v])
-    flow = np.zeros(N)
-    for h in range(N):
-        v = order[h]
-        p = parent[v]
-        if p != N:
-            flow[v] = hi[v] if v < n else -hi[v]
-            hi[p], lo[p] = _add(hi[p], lo[p], hi[v], lo[v])
-    return flow
-
-
-@compiled
-def balanced_potentials(rows, cols, cost, a, b):
-    """(f, g) with f_i + g_j = c on a forest of arcs, each tree at the height where its sum of mass |f|, |g|
-    is least: its weighted median. Sums along paths are taken in double-double.
-    """
-    n = len(a)
-    N = n + len(b)
-    start = np.zeros(N + 1, np.int64)
-    for k in range(len(rows)):
-        start[rows[k] + 1] += 1
-        start[n + cols[k] + 1] += 1
-    for v in range(N):
-        start[v + 1] += start[v]
-    place = start[:N].copy()
-    arc = np.empty(2 * len(rows), np.int64)
-    for k in range(len(rows)):
-        arc[place[rows[k]]] = k
-        place[rows[k]] += 1
-        arc[place[n + cols[k]]] = k
-        place[n + cols[k]] += 1
-    height = np.zeros(N)  # -f of sources, g of sinks: neighbours differ by their cost
-    low = np.zeros(N)
-    seen = np.zeros(N, np.bool_)
-    tree = np.empty(N, np.int64)
-    for first in range(N):
-        if seen[first]:
-            continue
-        seen[first] = True
-        tree[0] = first
-        h = 0
-        t = 1
-        total = 0.0
-        while h < t:
-            v = tree[h]
-            h += 1
-            total += a[v] if v < n else b[v - n]
-            for q in range(start[v], start[v + 1]):
-                k = arc[q]
-                w = rows[k] + n + cols[k] - v
-                if not seen[w]:
-                    seen[w] = True
-                    tree[t] = w
-                    t += 1
-                    c = cost[k] if v < n else -cost[k]
-                    height[w], low[w] = _add(height[v], low[v], c, 0.0)
-        order = np.argsort(height[tree[:t]])
-        half = 0.0
-        s = 0
-        while s < t - 1:
-            v = tree[order[s]]
-            half += a[v] if v < n else b[v - n]
-            if 2.0 * half >= total:
-                break
-            s += 1
-        top = tree[order[s]]
-        hi = height[top]
-        lo = low[top]
-        for s in range(t):
-            v = tree[s]
-            height[v], low[v] = _add(height[v], low[v], -hi, -lo)
-    return -height[:n], height[n:].copy()
-
-
-@compiled
-def split_flow(c, by_rows, group, other, offset, flow, starts, members, mass):
-    """Hand the flows of coarse nodes down to their members, cheapest first.
-
-    Flow t belongs to coarse node group[t], whose members are members[starts[g]:starts[g + 1]] with masses
-    ``mass``; giving it to member k costs c[k, other[t]] - offset[t] (``by_rows``) or c[other[t], k] -
-    offset[t]. Every hand-out exhausts a member or a flow, so a forest stays a forest with positive flows.
-    Returns (t, member, flow).
-    """
-    count = len(starts) - 1
-    first = np.zeros(count + 1, np.int64)
-    for t in range(len(group)):
-        first[group[t] + 1] += 1
-    for q in range(count):
-        first[q + 1] += first[q]
-    place = first[:count].copy()
-    item = np.empty(len(group), np.int64)
-    for t in range(len(group)):
-        item[place[group[t]]] = t
-        place[group[t]] += 1
-    size = len(group) + len(members)
-    out_t = np.empty(size, np.int64)
-    out_k = np.empty(size, np.int64)
-    out_f = np.empty(size, np.int64)
-    used = 0
-    left = flow.copy()
-    room = mass.copy()
-    for q in range(count):
-        k0 = starts[q]
-        nk = starts[q + 1] - k0
-        t0 = first[q]
-        nt = first[q + 1] - t0
-        key = np.empty(nk * nt)
-        for x in range(nk):
-            for y in range(nt):
-                k = members[k0 + x]
-                t = item[t0 + y]
-                key[x * nt + y] = (c[k, other[t]] if by_rows else c[other[t], k]) - offset[t]
-        for z in np.argsort(key):
-            k = members[k0 + z // nt]
-            t = item[t0 + z % nt]
-            f = min(left[t], room[k])
-            if f > 0:
-                left[t] -= f
-                room[k] -= f
-                out_t[used] = t
-                out_k[used] = k
-                out_f[used] = f
-                used += 1
-    return out_t[:used].copy(), out_k[:used].copy(), out_f[:used].copy()

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._kernels.forests import adjacency
 from transport.internal import compiled
 
 EPS8 = 8 * 2.0**-52
@@ -155,28 +156,6 @@ def _pivot(i, j, c, src, parent, depth, thread, rthread, flow, pcost, pi, cursor
 
 
 @compiled
-def children_first(parent):
-    """All nodes but the root, the last one, in an order in which children come before their parents."""
-    N = len(parent) - 1
-    children = np.zeros(N + 1, np.uint32)
-    for v in range(N):
-        children[parent[v]] += np.uint32(1)
-    order = np.empty(N, np.uint32)
-    t = 0
-    for v in range(N):
-        if children[v] == 0:
-            order[t] = v
-            t += 1
-    for h in range(N):
-        p = parent[order[h]]
-        children[p] -= np.uint32(1)
-        if children[p] == 0 and p != N:
-            order[t] = p
-            t += 1
-    return order
-
-
-@compiled
 def move_slots(new, src, parent, flow, pcost, slot):
     """Slot v becomes slot new[v]."""
     s2 = src.copy()
@@ -298,24 +277,11 @@ def plant(n, m, rows, cols, flows, costs, supply, deficit_cost):
     ``deficit_cost``, all others by an arc source -> root of cost 0.
     """
     N = n + m
-    start = np.zeros(N + 1, np.int64)
-    for k in range(len(rows)):
-        start[rows[k] + 1] += 1
-        start[n + cols[k] + 1] += 1
-    for v in range(N):
-        start[v + 1] += start[v]
-    place = start[:N].copy()
-    arc = np.empty(2 * len(rows), np.int64)
+    start, arc = adjacency(n, m, rows, cols)
     net = supply.copy()
     for k in range(len(rows)):
-        i = rows[k]
-        j = n + cols[k]
-        arc[place[i]] = k
-        place[i] += 1
-        arc[place[j]] = k
-        place[j] += 1
-        net[i] -= flows[k]
-        net[j] += flows[k]
+        net[rows[k]] -= flows[k]
+        net[n + cols[k]] += flows[k]
     src = np.zeros(N + 1, np.bool_)
     parent = np.full(N + 1, N, np.uint32)
     depth = np.zeros(N + 1, np.int32)

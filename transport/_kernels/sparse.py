@@ -4,29 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._kernels.simplex_matrix import insert
 from transport.internal import compiled
 
 EPS8 = 8 * 2.0**-52
-
-
-@compiled
-def _insert(vals, ids, count, r, e):
-    """Put (r, e) into the ascending ``vals``, first come first where they tie; returns the new count."""
-    k = vals.shape[0]
-    if count < k:
-        q = count
-        count += 1
-    elif r < vals[k - 1]:
-        q = k - 1
-    else:
-        return count
-    while q > 0 and vals[q - 1] > r:
-        vals[q] = vals[q - 1]
-        ids[q] = ids[q - 1]
-        q -= 1
-    vals[q] = r
-    ids[q] = e
-    return count
 
 
 @compiled
@@ -48,9 +29,9 @@ def lower_rows(indptr, col, data, g, rows):
 
 
 @compiled
-def look_up(indptr, col, data, rows, cols):
-    """c[rows, cols], +inf where nothing is stored; cheapest if the queries ascend within rows."""
-    out = np.full(rows.shape[0], np.inf)
+def places(indptr, col, rows, cols):
+    """Where the entries (rows, cols) are stored, -1: nowhere; cheapest if the queries ascend within rows."""
+    out = np.full(rows.shape[0], -1)
     row = -1
     low = 0
     for k in range(rows.shape[0]):
@@ -70,7 +51,18 @@ def look_up(indptr, col, data, rows, cols):
             else:
                 high = mid
         if low < indptr[row + 1] and col[low] == cols[k]:
-            out[k] = data[low]
+            out[k] = low
+    return out
+
+
+@compiled
+def look_up(indptr, col, data, rows, cols):
+    """c[rows, cols], +inf where nothing is stored."""
+    at = places(indptr, col, rows, cols)
+    out = np.full(rows.shape[0], np.inf)
+    for k in range(rows.shape[0]):
+        if at[k] >= 0:
+            out[k] = data[at[k]]
     return out
 
 
@@ -91,7 +83,7 @@ def nearest_in_rows(indptr, col, data, g, ids, vals):
     count = np.zeros(n, np.int64)
     for i in range(n):
         for e in range(indptr[i], indptr[i + 1]):
-            count[i] = _insert(vals[i], ids[i], count[i], data[e] - g[col[e]], e)
+            count[i] = insert(vals[i], ids[i], count[i], data[e] - g[col[e]], e)
     return count
 
 
@@ -102,7 +94,7 @@ def nearest_in_cols(indptr, col, data, f, ids, vals):
     for i in range(f.shape[0]):
         for e in range(indptr[i], indptr[i + 1]):
             j = col[e]
-            count[j] = _insert(vals[j], ids[j], count[j], data[e] - f[i], e)
+            count[j] = insert(vals[j], ids[j], count[j], data[e] - f[i], e)
     return count
 
 
@@ -116,7 +108,7 @@ def price_rows(indptr, col, data, f, g, start, stop, ids, count):
             v = g[col[e]]
             r = (data[e] - v) - f[i]
             if r < 0.0 and r < -EPS8 * (abs(data[e]) + abs(v) + abs(f[i])):
-                k = _insert(vals, ids[i], k, r, e)
+                k = insert(vals, ids[i], k, r, e)
         count[i] = k
 
 
@@ -130,5 +122,5 @@ def crossing(indptr, col, data, f, g, sources, sinks, limit, start, stop, ids, c
             for e in range(indptr[i], indptr[i + 1]):
                 r = (data[e] - f[i]) - g[col[e]]
                 if sinks[col[e]] and r <= limit:
-                    k = _insert(vals, ids[i], k, r, e)
+                    k = insert(vals, ids[i], k, r, e)
         count[i] = k

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transport._kernels.line import _sum
+from transport._kernels.double_double import add, add_below
 from transport.internal import compiled
 
 
@@ -60,7 +60,7 @@ def heavy_paths(parents, lengths, order):
         if heavy[p] == v:
             head[v] = head[p]
         level[v] = level[p] + 1
-        depth[v], rest[v] = _sum(depth[p], rest[p], lengths[v], 0.0)
+        depth[v], rest[v] = add(depth[p], rest[p], lengths[v], 0.0)
     return head, level, depth, rest
 
 
@@ -80,34 +80,20 @@ def distances(parents, lengths, paths, us, vs):
         top = u if level[u] <= level[v] else v
         u = us[k]
         v = vs[k]
-        high, low = _sum(depth[u], rest[u], depth[v], rest[v])
+        high, low = add(depth[u], rest[u], depth[v], rest[v])
         d = (high - 2.0 * depth[top]) + (low - 2.0 * rest[top])
         if d < 2.0**-30 * high and u != v:  # edge by edge
             high = 0.0
             low = 0.0
             while u != top:
-                high, low = _sum(high, low, lengths[u], 0.0)
+                high, low = add(high, low, lengths[u], 0.0)
                 u = parents[u]
             while v != top:
-                high, low = _sum(high, low, lengths[v], 0.0)
+                high, low = add(high, low, lengths[v], 0.0)
                 v = parents[v]
             d = high + low
         out[k] = d
     return out
-
-
-@compiled
-def _below(high, low, length):
-    """A double-double number <= high + low + length: equal if it fits, else 2^-104 relative below."""
-    s = high + length
-    t = s - high
-    e = (high - (s - t)) + (length - t)
-    r = e + low
-    t = r - e
-    if (e - (r - t)) + (low - t) != 0.0:
-        r -= 2.0**-52 * abs(r) + 5e-324
-    h = s + r
-    return h, r - (h - s)
 
 
 @compiled
@@ -122,13 +108,13 @@ def lowest(parents, lengths, order, at, v):
         w = order[t]
         p = parents[w]
         if high[w] < np.inf:
-            h, e = _below(high[w], low[w], lengths[w])
+            h, e = add_below(high[w], low[w], lengths[w])
             if h < high[p] or (h == high[p] and e < low[p]):
                 high[p], low[p] = h, e
     for t in range(1, k):
         w = order[t]
         p = parents[w]
-        h, e = _below(high[p], low[p], lengths[w])
+        h, e = add_below(high[p], low[p], lengths[w])
         if h < high[w] or (h == high[w] and e < low[w]):
             high[w], low[w] = h, e
     return high, low
@@ -136,7 +122,7 @@ def lowest(parents, lengths, order, at, v):
 
 @compiled
 def couple(parents, lengths, order, x, y, a, b):
-    """(parent, u): an optimal plan as a forest for `simplex_pool.peel`, and its potential on the nodes.
+    """(parent, u): an optimal plan as a forest for `forests.peel`, and its potential on the nodes.
 
     Leaves first, whatever sources and sinks meet at a node are matched; the rest, all of one kind, goes up.
     So every edge is used in one direction only, and u rises by its length against that direction; no edge
@@ -193,5 +179,5 @@ def couple(parents, lengths, order, x, y, a, b):
         v = order[t]
         p = parents[v]
         if p >= 0:
-            high[v], low[v] = _sum(high[p], low[p], flow[v] * lengths[v], 0.0)
+            high[v], low[v] = add(high[p], low[p], flow[v] * lengths[v], 0.0)
     return parent, high

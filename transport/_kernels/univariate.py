@@ -7,31 +7,11 @@ from types import ModuleType
 
 import numpy as np
 
+from transport._kernels.double_double import two_product, two_sum
 from transport.internal import compiled, run_chunks
 
 _LANES = 64
 _CHUNK = 1 << 16
-
-
-@compiled(error_model="numpy")
-def _add(a, b):
-    """a + b and its rounding error (Knuth)."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-@compiled(error_model="numpy")
-def _multiply(a, b):
-    """a b and its rounding error (Dekker); no overflow below 2^996."""
-    t = 134217729.0 * a
-    a_top = t - (t - a)
-    a_rest = a - a_top
-    t = 134217729.0 * b
-    b_top = t - (t - b)
-    b_rest = b - b_top
-    product = a * b
-    return product, ((a_top * b_top - product) + a_top * b_rest + a_rest * b_top) + a_rest * b_rest
 
 
 @compiled(error_model="numpy")
@@ -50,19 +30,19 @@ def _paired_chunk(x, y, p, scale, sums):
                 sums[0, i] = max(sums[0, i], abs(x[start + i] - y[start + i]))
         elif p == 1.0:
             for i in range(n):
-                sums[0, i], error = _add(sums[0, i], scale * abs(x[start + i] - y[start + i]))
+                sums[0, i], error = two_sum(sums[0, i], scale * abs(x[start + i] - y[start + i]))
                 sums[1, i] += error
         else:
             for i in range(n):
                 term = _power(scale * abs(x[start + i] - y[start + i]), p)
-                sums[0, i], error = _add(sums[0, i], term)
+                sums[0, i], error = two_sum(sums[0, i], term)
                 sums[1, i] += error
     high, low = 0.0, 0.0
     for i in range(_LANES):
         if p == np.inf:
             high = max(high, sums[0, i])
         else:
-            high, error = _add(high, sums[0, i])
+            high, error = two_sum(high, sums[0, i])
             low += sums[1, i] + error
     return high, low
 
@@ -80,9 +60,9 @@ def total(a):
     """Sum of ``a`` to twice the working precision."""
     high, low = 0.0, 0.0
     for i in range(a.size):
-        high, error = _add(high, a[i])
+        high, error = two_sum(high, a[i])
         low += error
-    return _add(high, low)
+    return two_sum(high, low)
 
 
 @compiled(error_model="numpy")
@@ -97,7 +77,7 @@ def _merged(x, y, a, b, ratio, ratio_low, p, scale, tiny):
     i = j = 0
     high = low = 0.0
     u, u_low = a[0], 0.0
-    v, v_low = _multiply(b[0], ratio)
+    v, v_low = two_product(b[0], ratio)
     v_low += b[0] * ratio_low
     while True:
         x_ends = (u - v) + (u_low - v_low) <= 0.0
@@ -109,7 +89,7 @@ def _merged(x, y, a, b, ratio, ratio_low, p, scale, tiny):
                 if mass > tiny or mass > 0.5 * a[i] or mass > 0.5 * ratio * b[j]:
                     high = max(high, d)
             else:
-                high, error = _add(high, (mass + mass_low) * _power(scale * d, p))
+                high, error = two_sum(high, (mass + mass_low) * _power(scale * d, p))
                 low += error
         if x_ends:
             i += 1
@@ -118,15 +98,15 @@ def _merged(x, y, a, b, ratio, ratio_low, p, scale, tiny):
         if i == x.size or j == y.size:
             return high, low
         if not x_ends:
-            u, error = _add(u, -v)
-            u, u_low = _add(u, error + (u_low - v_low))
+            u, error = two_sum(u, -v)
+            u, u_low = two_sum(u, error + (u_low - v_low))
         elif not y_ends:
-            v, error = _add(v, -u)
-            v, v_low = _add(v, error + (v_low - u_low))
+            v, error = two_sum(v, -u)
+            v, v_low = two_sum(v, error + (v_low - u_low))
         if x_ends:
             u, u_low = a[i], 0.0
         if y_ends:
-            v, v_low = _multiply(b[j], ratio)
+            v, v_low = two_product(b[j], ratio)
             v_low += b[j] * ratio_low
 
 
@@ -219,5 +199,5 @@ def _merged_sweep(x, y, a, b):
 def _quotient(a, a_low, b, b_low):
     """(a + a_low) / (b + b_low) to twice the working precision."""
     q = a / b
-    product, error = _multiply(q, b)
+    product, error = two_product(q, b)
     return q, ((a - product) + (a_low - error - q * b_low)) / b

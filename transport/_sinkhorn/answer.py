@@ -187,8 +187,9 @@ def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
 
 def _repaired(system: Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows, cols, mass): columns scaled down to their masses, what is left sent by the north-west rule."""
-    from transport._kernels.entropic_arcs import places
-    from transport._kernels.settle import northwest, residuals
+    from transport._kernels.settle import residuals
+    from transport._kernels.sharing import northwest
+    from transport._kernels.sparse import places
 
     a, b = system.side_a.mass, system.side_b.mass
     rows = np.repeat(np.arange(len(a)), np.diff(system.indptr))

@@ -18,6 +18,7 @@ from transport._sinkhorn.sides import BALANCED, Penalty
 from transport._sinkhorn.system import Dense, Sparse
 from transport._sinkhorn.work import SMALL, Work
 from transport._solution import Solution
+from transport._solver.base import Solver
 from transport._sparse import SparseMatrix
 
 _EPS = 2.0**-52
@@ -304,12 +305,14 @@ def _blocks(work: Work) -> Iterator[np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Relaxed:
+class Relaxed(Solver):
     """The solver behind ``marginals=``: `Sinkhorn` with soft marginals, or (``reg`` 0) the exact problem."""
 
     softs: tuple[Soft, Soft]
     reg: float
     sinkhorn: Any
+
+    proves_itself = True
 
     def init(self, problem: Any, *, tol: float) -> RelaxedWork:
         """Set up; the work is in the steps."""

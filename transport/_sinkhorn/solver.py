@@ -16,7 +16,7 @@ from transport._problem import Coupling, Problem
 from transport._sinkhorn.answer import answer
 from transport._sinkhorn.work import Work
 from transport._solution import Solution
-from transport._solver.base import Outcome
+from transport._solver.base import Outcome, Solver
 from transport.internal import check_choice, check_positive
 
 METHODS = ("auto", "newton", "scaling")
@@ -24,7 +24,7 @@ SLICE = 0.05  # seconds
 
 
 @dataclass(frozen=True)
-class Sinkhorn:
+class Sinkhorn(Solver):
     """Entropic optimal transport, to any accuracy at any regularisation, with a certificate.
 
     Minimises <C, P> + reg KL(P | a ⊗ b), KL(P | R) = sum P log(P / R) - P + R, over the plans with marginals
@@ -76,6 +76,8 @@ class Sinkhorn:
     reg: float
     relative: bool = False
     method: str = "auto"
+
+    proves_itself = True
 
     def __post_init__(self) -> None:
         check_positive(self.reg, "reg")

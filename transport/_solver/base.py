@@ -7,13 +7,15 @@ The loop never trusts a solver's word: `transport._solve` recomputes the certifi
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 from transport._answer import Status
 from transport._problem import Coupling, Problem
+from transport._solution import Solution
 from transport.internal import (
     COMPILING,
     CtrlC,
@@ -81,33 +83,43 @@ def hearing(callback: Callable[[Progress], Any] | None, start: float) -> Iterato
         yield heard
 
 
-class Solver(Protocol):
-    """``init -> step* -> finish``; the state is the solver's own mutable business.
+class Solver(ABC):
+    """``init -> step* -> finish``; the state is the solver's own mutable business. Derive from it.
 
-    A solver may also have ``watch(state) -> (words, facts)``, called only where there is a callback: what
-    costs a little to know, for `Progress.message` and `Progress.details`. A solver of another problem than
-    the linear programme has ``wrap(state, outcome, like=, start=) -> Solution`` instead of `finish` being
-    certified.
+    A solver that may be stopped between any two chunks of its work sets ``stops_anywhere``. One of another
+    problem than the linear program sets ``proves_itself``: `wrap` makes the answer, not the certificate of
+    what `finish` returns.
     """
 
+    stops_anywhere: ClassVar[bool] = False
+    proves_itself: ClassVar[bool] = False
+
+    @abstractmethod
     def init(self, problem: Problem, *, tol: float) -> Any:
         """Set up; cheap, or sliced into the first steps."""
-        ...
 
+    @abstractmethod
     def step(self, state: Any, budget: int) -> Status:
         """Work for at most ~0.1 s and ``budget`` iterations; RUNNING until there is nothing left to do.
 
         Raises InfeasibleError, with the cut that proves it, if forbidden arcs leave mass stranded.
         """
-        ...
 
+    @abstractmethod
     def progress(self, state: Any) -> tuple[int, str, Mapping[str, Any]]:
         """(iterations done, one line for people, statistics)."""
-        ...
 
+    @abstractmethod
     def finish(self, state: Any) -> Coupling:
         """The best primal and dual candidates so far; callable at any time after `init`."""
-        ...
+
+    def watch(self, state: Any) -> tuple[str, Mapping[str, Any]]:
+        """(words, facts) for `Progress.message` and `Progress.details` that cost a little: for callbacks."""
+        return "", {}
+
+    def wrap(self, state: Any, outcome: Outcome, *, like: Any, start: float) -> Solution:
+        """The answer of a solver that ``proves_itself``."""
+        raise NotImplementedError
 
 
 class Outcome(NamedTuple):
@@ -144,8 +156,6 @@ def run(
     limit = UNLIMITED if max_iter is None else max_iter
     moment = None if time_limit is None else start + time_limit
     status, done = Status.RUNNING, 0
-    watch: Callable[[Any], tuple[str, Mapping[str, Any]]] = getattr(solver, "watch", lambda state: ("", {}))
-    patient = not getattr(solver, "stops_anywhere", False)
     state = solver.init(problem, tol=tol)
     try:
         with CtrlC(), until(moment):
@@ -156,11 +166,11 @@ def run(
                 elif time_left() <= 0:
                     status = Status.TIME_LIMIT
                 else:
-                    with until(None) if patient else nullcontext():
+                    with nullcontext() if solver.stops_anywhere else until(None):
                         status = solver.step(state, limit - done)
                     done, message, details = solver.progress(state)
                     if callback is not None and status is Status.RUNNING:
-                        words, facts = watch(state)
+                        words, facts = solver.watch(state)
                         progress = Progress(done, clock() - start, message + words, {**details, **facts})
                         with until(None):  # whatever it does has time
                             if callback(progress):
@@ -172,7 +182,7 @@ def run(
     except OutOfTime:
         status = Status.TIME_LIMIT
     coupling = None
-    if not hasattr(solver, "wrap"):
+    if not solver.proves_itself:
         try:
             with until(moment if may_give_up else None):
                 coupling = solver.finish(state)

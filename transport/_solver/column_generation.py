@@ -18,10 +18,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from transport._solver.forest import ends
 from transport._solver.linked_tree import LinkedTree
 from transport._solver.plan import LINKED, THREADED, Step, tree_of
 from transport._solver.pricing import Oracle, Slices, Start, unpooled
-from transport._solver.trees import Pool, ThreadTree, Tree, Work, ends
+from transport._solver.trees import Pool, ThreadTree, Tree, Work
 from transport._solver.whole_rows import sweep
 from transport.internal import check_time
 
@@ -278,7 +279,9 @@ class Simplex:
 
     def balanced(self, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Potentials with f_i + g_j = c_ij on a forest of arcs, each tree at its best height."""
-        return self._kernels.balanced_potentials(rows, cols, self.oracle.costs(rows, cols), self.a, self.b)
+        from transport._kernels.forests import balanced_potentials
+
+        return balanced_potentials(rows, cols, self.oracle.costs(rows, cols), self.a, self.b)
 
     def replant(self, f: np.ndarray, g: np.ndarray) -> None:
         """Go on from the same flow with costs relative to other potentials: fresh digits for the tree."""

@@ -14,11 +14,12 @@ from transport._cost import Points
 from transport._problem import Coupling, Problem
 from transport._solution import Solution
 from transport._solver.assignment import Matching, assign
-from transport._solver.circle import circular_coupling
+from transport._solver.base import Solver
+from transport._solver.closed_forms import CLOSED_FORMS
 from transport._solver.column_generation import Simplex, Stranded, generate_columns, polish
+from transport._solver.forest import shipped
 from transport._solver.geometric import GeometricOracle, lay_out
 from transport._solver.grid_flow import Flow, network
-from transport._solver.line import sorted_coupling
 from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
 from transport._solver.pricing import Slices, Start, continued
@@ -28,19 +29,17 @@ from transport._solver.sparse import SparseOracle
 from transport._solver.state import State
 from transport._solver.stored import stored, warm_potentials
 from transport._solver.strips import StripOracle
-from transport._solver.tree_metric import tree_coupling
-from transport._solver.trees import Work, ends
+from transport._solver.trees import Work
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 from transport.internal import InfeasibleError, check_choice, clock, keep
 
 AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | StripOracle | SparseOracle
 SURVEYS = 1.5  # times as long as the first look at all costs: the certificate's
-CLOSED_FORMS = {"line": sorted_coupling, "circle": circular_coupling, "tree": tree_coupling}
 
 
 @dataclass(frozen=True)
-class Exact:
+class Exact(Solver):
     """Exact solver: network simplex with column generation.
 
     Integer flows, so conservation is exact and ties are ties; strongly feasible trees, so it cannot cycle;
@@ -323,16 +322,10 @@ def _shipped(
     core: Simplex | Matching, a: np.ndarray, b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows, cols, mass) on the basis, from the float masses; what is shipped so far if some is stranded."""
-    from transport._kernels import simplex_pool
-
-    n = core.n
     if core.stranded():
         rows, cols, units = core.flows()
         return rows, cols, units * (math.fsum(a) / float(core.a.sum()))
-    parent = core.tree.parents
-    mass = simplex_pool.peel(n, parent, a, b)
-    v = np.flatnonzero((parent[:-1] < len(mass)) & (mass > 0))
-    return *ends(n, parent, v), mass[v]
+    return shipped(core.tree.parents, a, b)
 
 
 def _infeasible(state: State, rows: np.ndarray, cols: np.ndarray) -> InfeasibleError:

@@ -89,7 +89,7 @@ class Side:
 
     def coarser(self, depth: int, tuning: Tuning) -> Side:
         """The 2^depth clusters of this side, or itself if they would be nearly its points."""
-        from transport._kernels.multiscale import aggregate
+        from transport._kernels.kd_order import aggregate
 
         n = len(self.mass)
         if (1 << depth) * tuning.cluster_points > n:
@@ -236,13 +236,13 @@ class GeometricOracle:
         clusters, g, (rows, cols, flow) = coarse.y.tree, core.potentials()[1], core.flows()
 
         def made() -> Draft:
-            from transport._kernels.multiscale import split_by_mass
+            from transport._kernels.sharing import northwest
 
             f = self.norm.search(clusters.fit(g), self.x.tree.points, 1).vals[:, 0].copy()
             order = np.lexsort((cols, rows))
-            i, arc, mass = split_by_mass(self.x.mass, flow[order])
+            i, arc, mass = northwest(self.x.mass, flow[order])
             by_sink = np.argsort(cols[order][arc], kind="stable")
-            part, j, mass = split_by_mass(mass[by_sink], self.y.mass)
+            part, j, mass = northwest(mass[by_sink], self.y.mass)
             return i[by_sink][part], j, mass / float(self.x.mass.sum()), f, np.zeros(self.shape[1])
 
         return made
@@ -285,7 +285,7 @@ class GeometricOracle:
 
     def _refine(self, core: Simplex | Solved) -> Slices[Start]:
         """A start for this level from the solved coarser one."""
-        from transport._kernels import multiscale as k
+        from transport._kernels.sharing import split_sinks, split_sources
 
         coarse = core.oracle
         assert isinstance(coarse, GeometricOracle)
@@ -294,8 +294,8 @@ class GeometricOracle:
         sources, sinks, f, g = yield from self._shortlist(coarse_f, xc)
         norm = (self.norm.metric, self.norm.power)
         basis = core.flows()
-        basis = k.split_sources(*basis, x, self.x.mass, yc.points, f, coarse_g, *norm)
-        basis = k.split_sinks(*basis, x, y, self.y.mass, len(yc.points), f, g, *norm)
+        basis = split_sources(*basis, x, self.x.mass, yc.points, f, coarse_g, *norm)
+        basis = split_sinks(*basis, x, y, self.y.mass, len(yc.points), f, g, *norm)
         yield
         return self._start(sources, sinks, f, g, basis)
 

@@ -17,6 +17,7 @@ import numpy as np
 from transport._grid import Grid
 from transport._problem import Coupling, Problem
 from transport._solver.column_generation import Simplex
+from transport._solver.forest import shipped
 from transport._solver.linked_tree import LinkedTree
 from transport._solver.sparse import SparseOracle
 from transport._solver.trees import ThreadTree
@@ -69,8 +70,7 @@ class Network:
 
     def coupling(self, core: Simplex) -> Coupling:
         """The plan between cells along the core's flow."""
-        from transport._kernels.duplicates import forest_parents
-        from transport._kernels.simplex_pool import peel
+        from transport._kernels.forests import forest_parents
         from transport._kernels.tree_metric import couple, top_down
 
         a, b, size = self.problem.a, self.problem.b, len(self.net)
@@ -82,10 +82,8 @@ class Network:
         x, y = np.flatnonzero(a), np.flatnonzero(b)
         supply, demand = (stays + np.maximum(self.net, 0))[x], (stays + np.maximum(-self.net, 0))[y]
         parent, _ = couple(parents, np.zeros(size), top_down(parents), x, y, supply, demand)
-        mass = peel(len(x), np.append(parent, len(parent)), a[x], b[y])
-        node = np.flatnonzero((parent < len(parent)) & (mass > 0))
-        i, j = np.minimum(node, parent[node]), np.maximum(node, parent[node]) - len(x)
-        return Coupling(x[i], y[j], mass[node], *core.potentials())
+        i, j, mass = shipped(np.append(parent, len(parent)), a[x], b[y])
+        return Coupling(x[i], y[j], mass, *core.potentials())
 
 
 def network(problem: Problem) -> Network:

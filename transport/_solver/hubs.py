@@ -22,7 +22,7 @@ from transport._solver.rounded_masses import rounded
 from transport._solver.trees import Draft, Work
 
 Shipped = tuple[bool, np.ndarray, np.ndarray, np.ndarray]
-"""(optimal, parent, f, g): the basis as a forest for `simplex_pool.peel`, and the potentials."""
+"""(optimal, parent, f, g): the basis as a forest for `forests.peel`, and the potentials."""
 
 
 def solve_hubs(

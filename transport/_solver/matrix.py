@@ -187,7 +187,7 @@ class MatrixOracle:
 
     def _refined(self, x: Clusters, y: Clusters) -> Slices[Start]:
         """Solve between clusters (costs of their representatives), hand flows and potentials down."""
-        from transport._kernels.simplex_pool import split_flow
+        from transport._kernels.sharing import split_flow
 
         c, (a, b) = self.values, self.masses
         masses = x.totals(a), y.totals(b)

@@ -32,7 +32,7 @@ import numpy as np
 
 from transport._cost import Cost, Matrix
 from transport._problem import Coupling, Problem
-from transport._solver.trees import ends
+from transport._solver.forest import shipped
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 
@@ -240,22 +240,19 @@ def distinct(problem: Problem, t: Tuning = TUNING) -> Reduction | None:
 
 def _split(answer: Coupling, before: Problem, x: Groups, y: Groups) -> Coupling:
     """The plan and the potentials of the points before they were merged."""
-    from transport._kernels import duplicates as k
-    from transport._kernels.simplex_pool import peel
+    from transport._kernels.forests import forest_parents
+    from transport._kernels.sharing import share_out
 
     a, b = before.a, before.b
     rows, cols, flow = answer.rows, answer.cols, answer.mass * (math.fsum(a) / _total(answer))
     order, first = _by_group(rows, len(x.starts) - 1)
-    arc, i, flow = k.share_out(x.starts, x.members, a, first, flow[order])
+    arc, i, flow = share_out(x.starts, x.members, a, first, flow[order])
     cols = cols[order][arc]
     order, first = _by_group(cols, len(y.starts) - 1)
-    arc, j, flow = k.share_out(y.starts, y.members, b, first, flow[order])
+    arc, j, flow = share_out(y.starts, y.members, b, first, flow[order])
     i = i[order][arc]
     n, m = before.shape
-    parent = k.forest_parents(n, m, i, j)
-    mass = peel(n, parent, a, b)
-    v = np.flatnonzero((parent[:-1] < n + m) & (mass > 0))
-    return Coupling(*ends(n, parent, v), mass[v], answer.f[x.of], answer.g[y.of])
+    return Coupling(*shipped(forest_parents(n, m, i, j), a, b), answer.f[x.of], answer.g[y.of])
 
 
 def _total(coupling: Coupling) -> float:

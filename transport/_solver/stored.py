@@ -11,13 +11,13 @@ import numpy as np
 from transport._problem import Coupling
 from transport._solution import Solution
 from transport._solver.at_once import solve_at_once
+from transport._solver.forest import shipped
 from transport._solver.hubs import solve_hubs
 from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import DENSE, HUBS
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.reductions import integer_masses, unit_exponent
 from transport._solver.state import State
-from transport._solver.trees import ends
 from transport.internal import to_numpy
 
 
@@ -61,28 +61,24 @@ def _around_hubs(state: State, oracle: MatrixOracle) -> Slices[bool]:
     A forbidden arc costs more than any cycle through the hubs saves, so that it carries flow only if there is
     no plan without: the general path knows what to do then.
     """
-    from transport._kernels.simplex_pool import peel
-
     n, m = oracle.shape
     values = oracle.values
     if oracle.has_forbidden:
         values = np.where(values < np.inf, values, 4.0 * state.work.tuning.hubs * (oracle.magnitude or 1.0))
     known = None if state.warm is None else warm_potentials(state, state.warm)[n > m]
     optimal, parent, f, g = yield from solve_hubs(values, oracle.masses, state.work, known)
-    mass = peel(n, parent, *state.masses)
-    v = np.flatnonzero((parent[:-1] < n + m) & (mass > 0))
-    rows, cols = ends(n, parent, v)
+    rows, cols, mass = shipped(parent, *state.masses)
     costs = oracle.costs(rows, cols)
     if np.isinf(costs).any():
         return False
-    state.coupling = state.kept.lift(Coupling(rows, cols, mass[v], f, g))
-    size = float(np.abs(costs) @ mass[v])
-    return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass[v]) <= state.work.tuning.loud * size
+    state.coupling = state.kept.lift(Coupling(rows, cols, mass, f, g))
+    size = float(np.abs(costs) @ mass)
+    return optimal and float((np.abs(f[rows]) + np.abs(g[cols])) @ mass) <= state.work.tuning.loud * size
 
 
 def _polished_start(coupling: Coupling, state: State, oracle: MatrixOracle) -> Start:
     """The plan of ``coupling`` as a start, with potentials that do not drown its costs."""
-    from transport._kernels.simplex_pool import balanced_potentials
+    from transport._kernels.forests import balanced_potentials
 
     place_i, place_j = state.kept.place
     rows, cols = place_i[coupling.rows], place_j[coupling.cols]

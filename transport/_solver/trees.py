@@ -70,12 +70,6 @@ def paced(size: int, seconds: float, tuning: Tuning) -> int:
     return int(np.clip(size * min(4.0, max(0.25, ratio)), 100, 10**7))
 
 
-def ends(n: int, parent: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(sources, sinks) of the arcs from the nodes ``v`` to their parents."""
-    p = parent[v]
-    return np.minimum(v, p), np.maximum(v, p) - n
-
-
 class Tree(Protocol):
     """A basis. Nodes: sources 0..n-1, sinks n..n+m-1, artificial root n+m."""
 
