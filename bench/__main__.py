@@ -4,7 +4,8 @@
     report    a results folder as Markdown and one HTML page; --publish NAME copies it to bench/results
     list      suites, families of problems, solvers and why one is missing
     optima    certified optima of the standard instances: check them, or write them anew
-    convert   a problem as DIMACS min, MPS or Matrix Market
+    convert   a problem as DIMACS min, MPS or Matrix Market, for codes that are not Python
+    score     what such a code answered
     against   rows of a commit and of the working tree, in turns
     table     the older tables (exact, exact_points, families, entropic, ...), one alone
 
@@ -22,6 +23,7 @@ COMMANDS = {
     "list": "bench.catalogue",
     "optima": "bench.optima",
     "convert": "bench.formats",
+    "score": "bench.answers",
     "against": "bench.against",
     "table": "bench.tables",
 }

@@ -7,9 +7,9 @@ samples (rank-deficient); B = A + 1e-6 C (nearly equal, where the formula has no
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -50,7 +50,7 @@ def pair(kind: str, d: int) -> tuple[np.ndarray, np.ndarray]:
     return sampled(n), sampled(n)
 
 
-def main(sizes: list[int], kinds: list[str]) -> None:
+def measure(sizes: list[int], kinds: list[str]) -> None:
     """Medians of three, ours and the formula in turns."""
     print(f"{'d':>6} {'kind':<10} {'ours s':>8} {'formula s':>10} {'ratio':>6}  relative difference")
     for d in sizes:
@@ -75,6 +75,16 @@ def main(sizes: list[int], kinds: list[str]) -> None:
             )
 
 
+def main() -> None:
+    """Read the sizes and kinds, and measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.bures", description=__doc__)
+    parser.add_argument(
+        "sizes", nargs="*", type=int, default=[512, 1024, 2048], metavar="D", help="512 1024 2048: 4 minutes"
+    )
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    options = parser.parse_args()
+    measure(options.sizes, options.kinds)
+
+
 if __name__ == "__main__":
-    numbers = [int(x) for x in sys.argv[1:] if x.isdigit()]
-    main(numbers or [512, 1024, 2048], [x for x in sys.argv[1:] if not x.isdigit()] or list(KINDS))
+    main()

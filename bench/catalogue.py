@@ -34,5 +34,6 @@ def main(argv: list[str]) -> int:
         print("solvers")
         for name, solver in solvers.load().items():
             able, reason = homes(found, name, ours=solver.package == "kantorovich")
-            print(f"  {name:36s} {solver.claims:9s} {', '.join(solver.kinds):24s} {'' if able else reason}")
+            state = reason if not able else "by --solvers alone" if solver.on_request else ""
+            print(f"  {name:36s} {solver.claims:9s} {', '.join(solver.kinds):24s} {state}")
     return 0

@@ -36,6 +36,7 @@ class Worker:
     folder: Path
     solver: str
     limits: Limits
+    seat: int = 0  # which processors, of those allowed
     last: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,9 +52,13 @@ class Worker:
         )  # fmt: skip
 
     def _tie(self) -> None:
-        """Only as many processors as threads are allowed: nobody's pool is larger than another's."""
+        """Only as many processors as threads are allowed: nobody's pool is larger than another's.
+
+        They take turns, so that imports of several workers share the machine; calls are timed one by one.
+        """
         allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, allowed[: self.limits.threads])
+        first = self.seat * self.limits.threads % len(allowed)
+        os.sched_setaffinity(0, (allowed + allowed)[first : first + self.limits.threads] or allowed)
 
     def hear(self, seconds: float) -> dict[str, Any]:
         """Its next answer, or how it ended: step "crashed", "time" or "memory"."""

@@ -95,7 +95,7 @@ def measure(
     (folder / "facts.json").write_text(json.dumps(facts | {"threads": limits.threads}))
     names = list(chosen)
     for group in (names[k : k + TOGETHER] for k in range(0, len(names), TOGETHER)):
-        alive = {name: Worker(chosen[name], folder, name, limits) for name in group}
+        alive = {name: Worker(chosen[name], folder, name, limits, k) for k, name in enumerate(group)}
         rows: dict[str, dict[str, Any]] = {name: {"seconds": [], "warnings": []} for name in group}
         for name in group:
             rows[name] |= alive[name].ready()
@@ -183,8 +183,7 @@ def chosen_names(options: argparse.Namespace) -> list[str]:
 
 def chosen_solvers(options: argparse.Namespace) -> tuple[dict[str, list[str]], dict[str, str]]:
     """(solver -> Pythons that have it, solver -> why none does)."""
-    parts = [part.strip().lower() for part in options.solvers.split(",") if part.strip()]
-    wanted = [n for n in solvers.load() if not parts or any(part in n.lower() for part in parts)]
+    wanted = solvers.chosen(options.solvers)
     if not wanted:
         raise SystemExit(
             f"bench run: no solver matches {options.solvers!r}; `python -m bench list` names them"

@@ -71,17 +71,54 @@ def test_bad_names_are_refused(name, says):
         problems.build(name)
 
 
-def test_gaussian_fields_have_their_covariance():
-    # variance 1; Matern with nu = 3/2 is (1 + s) exp(-s), s = sqrt(3) r / gamma
-    from bench.problems.dotmark import gaussian_field
+@pytest.mark.parametrize(
+    ("nu", "gamma", "closed"),
+    [
+        (0.5, 0.4, lambda s: np.exp(-s)),  # LogGRF
+        (1.5, 0.2, lambda s: (1 + np.sqrt(3) * s) * np.exp(-np.sqrt(3) * s)),
+        (2.5, 0.3, lambda s: (1 + np.sqrt(5) * s + 5 * s**2 / 3) * np.exp(-np.sqrt(5) * s)),  # GRFsmooth
+    ],
+)
+def test_gaussian_fields_have_materns_covariance(nu, gamma, closed):
+    from bench.problems.dotmark import gaussian_field, matern
 
+    lags = np.arange(0, 2, 0.1)
+    assert np.allclose(matern(lags, nu), closed(lags), atol=1e-14)
     rng = np.random.default_rng(0)
-    fields = np.stack([gaussian_field(16, 1.5, 0.2, rng) for _ in range(3000)])
-    assert abs(fields.var() - 1) < 0.04
+    fields = np.stack([gaussian_field(16, nu, gamma, rng) for _ in range(3000)])
+    # 3,000 independent fields: 4.5 standard errors of a variance are 4.5 sqrt(2 / 3000) at most
+    assert abs(fields.var() - 1) < 0.12
     for lag in (1, 2, 4):
-        found = (fields[:, :, :-lag] * fields[:, :, lag:]).mean()
-        s = np.sqrt(3) * lag / 16 / 0.2
-        assert abs(found - (1 + s) * np.exp(-s)) < 0.04
+        for moved, still in ((fields[:, :, lag:], fields[:, :, :-lag]), (fields[:, lag:], fields[:, :-lag])):
+            assert abs((moved * still).mean() - closed(lag / 16 / gamma)) < 0.12
+
+
+def test_rough_fields_are_rough_at_every_resolution():
+    # nu = 1/4: E (z(x + h) - z(x))^2 grows like sqrt(h), and a coarser image samples the same field
+    from bench.problems.dotmark import gaussian_field, matern
+
+    rng = np.random.default_rng(1)
+    for size in (16, 32):
+        fields = np.stack([gaussian_field(size, 0.25, 0.05, rng) for _ in range(400)])
+        steps = ((fields[:, :, 1:] - fields[:, :, :-1]) ** 2).mean()
+        assert steps == pytest.approx(2 - 2 * float(matern(np.array(1 / size / 0.05), 0.25)), rel=0.05)
+
+
+def test_shapes_are_ten_figures():
+    from bench.problems.dotmark import _figures, _shapes
+
+    t = np.linspace(-1, 1, 401)
+    areas = {name: inside(t[None, :], t[:, None]).mean() * 4 for name, inside in _figures().items()}
+    wanted = {
+        "disc": np.pi * 0.85**2, "ring": np.pi * (1 - 0.36), "triangle": 2.0, "square": 1.4**2,
+        "cross": 4 - 4 * 0.7**2, "diamond": 2.0, "frame": 4 - 1.4**2, "board": 2.0,
+        "star": 5 * np.sin(np.pi / 5) * (3 - np.sqrt(5)) / 2,
+    }  # fmt: skip
+    for name, area in wanted.items():
+        assert areas[name] == pytest.approx(area, rel=0.03), name
+    assert len(areas) == 10
+    seen = {_shapes(32, np.random.default_rng(k)).tobytes() for k in range(100)}
+    assert len(seen) == 10
 
 
 def test_stored_optima_are_what_an_exact_solver_finds():
@@ -196,6 +233,36 @@ def test_malformed_dimacs_is_refused(text, tmp_path):
     (tmp_path / "p.min").write_text(text)
     with pytest.raises(ValueError, match=r"line|arc"):
         dimacs.read(tmp_path / "p.min")
+
+
+# --- solvers --------------------------------------------------------------------------------------
+
+
+def test_plans_by_force_run_on_request_alone():
+    everything = solvers.chosen("")
+    assert not any("plan:" in name for name in everything)
+    assert solvers.chosen("kantorovich") == [n for n in everything if n.startswith("kantorovich")]
+    forced = solvers.chosen("kantorovich plan")
+    assert len(forced) == 9
+    assert all("plan:" in name for name in forced)
+    assert solvers.chosen("hub tree, POT emd2") == ["kantorovich plan: hub tree", "POT emd2", "POT emd2_1d"]
+
+
+@pytest.mark.parametrize("name", ["iid:40", "wide:60", "assign/plane:128"])
+def test_every_plan_by_force_is_right_and_is_the_plan_that_ran(name):
+    problem = problems.build(name)
+    known = score.truth(problem)
+    for solver in map(solvers.SOLVERS.get, solvers.chosen("kantorovich plan")):
+        if solver.refuses(problem):
+            continue
+        task = solvers.Task(problem.a, problem.b, kind=problem.kind)
+        if solver.takes == "matrix":
+            task.matrix = problem.matrix
+        else:
+            task.x, task.y, task.metric, task.power = problem.x, problem.y, problem.metric, problem.power
+        answer = solver.prepare(task)()  # raises if another plan ran
+        plan = tuple(np.asarray(part) for part in answer["plan"])
+        assert score.judge(problem, known, {"value": answer["value"]}, plan)["verdict"] == "right"
 
 
 # --- the judge ------------------------------------------------------------------------------------
@@ -453,6 +520,14 @@ def test_help_is_there_at_once(capsys):
             front.main([command, "--help"])
         assert ended.value.code == 0
         assert "usage" in capsys.readouterr().out
+
+
+def test_no_module_measures_when_asked_for_help():
+    """Every module that can be run reads its arguments by argparse; two are workers that others start."""
+    for path in sorted((ROOT / "bench").glob("*.py")):
+        text = path.read_text()
+        if "__main__" in text and path.stem not in ("__main__", "worker", "entropic_rivals"):
+            assert re.search(r"ArgumentParser\(|arguments\(", text), path
 
 
 @pytest.mark.parametrize("name", tables.STORES)

@@ -5,7 +5,8 @@
     python -m bench convert sparse:1000 problem.mtx     Matrix Market: costs; masses in problem.a.mtx,
     problem.b.mtx
 
-Readers and writers are `dimacs`, `mps`, `matrix_market`; each ``write(path, problem)`` and ``read(path)``.
+`python -m bench score` judges what a code answered. Readers and writers are `dimacs`, `mps`, `matrix_market`;
+each ``write(path, problem)`` and ``read(path)``, and a reader of answers.
 Under a second for 10^5 pairs.
 """
 

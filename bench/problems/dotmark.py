@@ -1,8 +1,13 @@
 """Images: the ten classes of DOTmark (Schrieber, Schuhmacher, Gottschlich 2017), and digits.
 
-The images are generated here; none is a file of that collection. Gaussian random fields have a Matern
-covariance of smoothness nu and scale gamma (side of the image = 1), drawn by FFT on a torus twice the image's
-side. Grey values are whole numbers 0 to 255, masses their shares of the total. "ClassicImages" and
+The images are generated here; none is a file of that collection. By its table of classes: white noise is
+uniform on [0, 1]; GRFrough, GRFmoderate and GRFsmooth are Gaussian random fields of variance 1 with a Matern
+covariance of smoothness nu and scale gamma on the unit square; LogGRF is exp of one, LogitGRF the logistic
+function; CauchyDensity has a random centre and a random ellipse; each of the ten Shapes is one figure, 255
+on 0, that fills the square. Matern's scale is that of R's RandomFields (``RMmatern``: distances in units of
+gamma / sqrt(2 nu)); which of the usual conventions the collection took could not be checked.
+
+Grey values are whole numbers 0 to 255, masses their shares of the total. "ClassicImages" and
 "MicroscopyImages" are cut from pictures that come with scikit-image, "digits" are two MNIST digits of
 `divergences.data`.
 """
@@ -31,14 +36,31 @@ PICTURES = {
 }
 
 
+def matern(distance: np.ndarray, nu: float) -> np.ndarray:
+    """Matern's correlation at ``distance`` in units of the scale: 1 at 0, exp(-distance) for nu = 1/2."""
+    from scipy.special import gamma, kv
+
+    s = np.sqrt(2 * nu) * np.asarray(distance, dtype=float)
+    with np.errstate(invalid="ignore"):
+        value = 2 ** (1 - nu) / gamma(nu) * s**nu * kv(nu, s)
+    return np.where(s > 0, value, 1.0)
+
+
 def gaussian_field(size: int, nu: float, gamma: float, rng: Rng) -> np.ndarray:
-    """A Matern field of variance 1 on size x size points: spectrum (2 nu / gamma^2 + |w|^2)^-(nu + 1)."""
-    side = 2 * size
-    w = 2 * np.pi * np.fft.fftfreq(side) * side / 2.0  # the torus has side 2
-    spectrum = (2 * nu / gamma**2 + w[:, None] ** 2 + w**2) ** (-(nu + 1))
+    """A Matern field of variance 1 at the centres of size x size pixels of the unit square.
+
+    Circulant embedding (Dietrich and Newsam 1997): the covariance on a torus four times as wide, whose
+    eigenvalues are its Fourier transform. Negative ones, 1e-6 of the variance for GRFsmooth and none for the
+    other classes, are left out.
+    """
+    side = 4 * size
+    away = np.minimum(np.arange(side), side - np.arange(side)) / size
+    quarter = np.arange(side // 2 + 1) / size
+    few = matern(np.hypot(quarter[:, None], quarter) / gamma, nu)
+    place = np.rint(away * size).astype(int)
+    spectrum = np.maximum(np.fft.fft2(few[np.ix_(place, place)]).real, 0.0)
     noise = rng.standard_normal((side, side)) + 1j * rng.standard_normal((side, side))
-    drawn = np.fft.ifft2(noise * np.sqrt(spectrum / spectrum.sum())).real * side**2
-    return drawn[:size, :size]
+    return np.fft.fft2(noise * np.sqrt(spectrum / spectrum.sum())).real[:size, :size]
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
@@ -55,7 +77,7 @@ def _field(name: str, size: int, rng: Rng) -> np.ndarray:
 
 
 def _noise(size: int, rng: Rng) -> np.ndarray:
-    return rng.integers(0, 256, (size, size)).astype(float)
+    return np.rint(255.0 * rng.random((size, size)))
 
 
 def _cauchy(size: int, rng: Rng) -> np.ndarray:
@@ -69,20 +91,34 @@ def _cauchy(size: int, rng: Rng) -> np.ndarray:
     return _grey((1 + u**2 + v**2) ** -1.5)
 
 
+def _figures() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """Name -> whether (u, v) belongs to it; u to the right, v upwards, the image is [-1, 1]^2."""
+    turn = 2 * np.pi / 5
+
+    def star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        # inside the pentagram: on the inner side of at least four of its five lines
+        sides = [u * np.sin(k * turn) - v * np.cos(k * turn) > -np.cos(turn) for k in range(5)]
+        return np.sum(sides, axis=0) >= 4
+
+    return {
+        "board": lambda u, v: (np.floor(4 * u) + np.floor(4 * v)) % 2 == 0,
+        "disc": lambda u, v: u**2 + v**2 < 0.85**2,
+        "ring": lambda u, v: (u**2 + v**2 < 1) & (u**2 + v**2 > 0.6**2),
+        "triangle": lambda u, v: 2 * np.abs(u) < 1 - v,
+        "heart": lambda u, v: (u / 0.9) ** 2 + (1.1 * v + 0.15 - 0.7 * np.sqrt(np.abs(u))) ** 2 < 0.9,
+        "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) < 0.7,
+        "cross": lambda u, v: np.minimum(np.abs(u), np.abs(v)) < 0.3,
+        "diamond": lambda u, v: np.abs(u) + np.abs(v) < 1,
+        "star": star,
+        "frame": lambda u, v: np.maximum(np.abs(u), np.abs(v)) > 0.7,
+    }
+
+
 def _shapes(size: int, rng: Rng) -> np.ndarray:
-    """One to three filled ellipses, boxes or rings of one grey value on 0."""
-    t = (np.arange(size) + 0.5) / size
-    grey = np.zeros((size, size))
-    for _ in range(rng.integers(1, 4)):
-        centre, radius, angle = rng.uniform(0.3, 0.7, 2), rng.uniform(0.12, 0.3, 2), rng.uniform(0, np.pi)
-        dx, dy = t[None, :] - centre[0], t[:, None] - centre[1]
-        u = (dx * np.cos(angle) + dy * np.sin(angle)) / radius[0]
-        v = (dy * np.cos(angle) - dx * np.sin(angle)) / radius[1]
-        kind, r = rng.integers(3), u**2 + v**2
-        grey[
-            (np.maximum(abs(u), abs(v)) < 1) if kind == 0 else (r < 1) if kind == 1 else (r < 1) & (r > 0.4)
-        ] = 255.0
-    return grey
+    """One of ten figures, 255 on 0."""
+    t = (2 * np.arange(size) + 1) / size - 1
+    inside = list(_figures().values())[int(rng.integers(10))]
+    return np.where(inside(t[None, :], -t[:, None]), 255.0, 0.0)
 
 
 def _picture(name: str, size: int, rng: Rng) -> np.ndarray:
@@ -138,7 +174,7 @@ def _define(name: str, draw: Callable[[int, Rng], np.ndarray]) -> None:
     images.__doc__ = f"Two n x n images of the class {name}."
     smoke = {"smoke": ("16",)} if name == "Shapes" else {}
     more = {"scaling": ("16", "32", "64")} if name == "GRFsmooth" else {}
-    family(f"dotmark/{name}", dotmark=("32", "64"), **smoke, **more)(images)
+    family(f"dotmark/{name}", dotmark=("32", "64", "128", "256"), **smoke, **more)(images)
 
 
 for _name, _draw in CLASSES.items():

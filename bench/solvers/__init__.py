@@ -78,6 +78,7 @@ class Solver:
     takes: str = "matrix"
     kinds: tuple[str, ...] = EXACT_KINDS
     where: Callable[[Any], str] = field(default=lambda problem: "")
+    on_request: bool = False  # only where --solvers names it and no other
 
     def refuses(self, problem: Any) -> str:
         """Why it is not for this problem; empty if it is."""
@@ -121,24 +122,42 @@ def solver(
     claims: str = "exact",
     takes: str = "matrix",
     kinds: tuple[str, ...] = EXACT_KINDS,
-    where: Callable[[Any], str] | None = None,
+    where: Callable[[Any], str] = lambda problem: "",
+    on_request: bool = False,
 ) -> Callable[[Callable[[Task], Callable[[], Any]]], Solver]:
     """Mark a function of a `Task` as a solver.
 
     ``claims``: "exact", "entropic" (solves the regularised problem) or "approximate" (claims no optimum).
     ``where``: a function of the `bench.problems.Problem` to the reason why it is not for it, "" if it is.
+    ``on_request``: left out unless ``--solvers`` names it.
     """
     if claims not in CLAIMS:
         raise ValueError(f"{name}: claims={claims!r}; it is one of {', '.join(CLAIMS)}")
 
     def mark(prepare: Callable[[Task], Callable[[], Any]]) -> Solver:
-        made = Solver(name, prepare, package, module or package, claims, takes, tuple(kinds))
-        if where is not None:
-            made = Solver(name, prepare, package, module or package, claims, takes, tuple(kinds), where)
+        made = Solver(
+            name, prepare, package, module or package, claims, takes, tuple(kinds), where, on_request
+        )
         SOLVERS[name] = made
         return made
 
     return mark
+
+
+def chosen(words: str) -> list[str]:
+    """Names that hold one of ``words`` (separated by commas); all but those on request without words.
+
+    A word that names solvers which are not on request means those alone: "kantorovich" leaves
+    "kantorovich plan: hub tree" out, "hub tree" and "kantorovich plan" bring it.
+    """
+    parts = [part.strip().lower() for part in words.split(",") if part.strip()]
+    known = load()
+    regular = [name for name in known if not known[name].on_request]
+    found = set(regular) if not parts else set()
+    for part in parts:
+        named = [name for name in regular if part in name.lower()]
+        found |= set(named or [name for name in known if part in name.lower()])
+    return [name for name in known if name in found]
 
 
 def no_forbidden(problem: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.solvers import Task, solver
+from bench.solvers import Task, no_forbidden, solver
 
 OURS = {"package": "kantorovich", "module": "transport"}
 
@@ -38,6 +38,71 @@ def points(task: Task) -> Callable[[], Any]:
     import transport as tp
 
     return lambda: _answer(tp.solve(_points(task), task.a, task.b))
+
+
+def _core(what: str, method: str = "auto") -> Callable[[Task], Callable[[], Any]]:
+    """The plan of a matrix or of points with another core in its place."""
+
+    def prepare(task: Task) -> Callable[[], Any]:
+        from dataclasses import replace
+
+        import transport as tp
+
+        usual = tp.plan(_given(task), task.a, task.b, solver=tp.Exact(method))
+        forced = replace(usual, core=usual.core._replace(what=what))
+
+        def call() -> dict[str, Any]:
+            sol = tp.solve(_given(task), task.a, task.b, solver=tp.Exact(plan=forced))
+            ran = [step.what for step in sol.stats["path"] if step.part == "core"]
+            if ran[-1:] != [what]:
+                raise RuntimeError(f"{what} was left for {', '.join(ran)}")
+            return _answer(sol)
+
+        return call
+
+    return prepare
+
+
+def _given(task: Task) -> Any:
+    return _points(task) if task.matrix is None else task.matrix
+
+
+def _method(name: str) -> Callable[[Task], Callable[[], Any]]:
+    """Points by another pricing."""
+
+    def prepare(task: Task) -> Callable[[], Any]:
+        import transport as tp
+
+        return lambda: _answer(tp.solve(_points(task), task.a, task.b, solver=tp.Exact(name)))
+
+    return prepare
+
+
+def _whole(problem: Any) -> str:
+    return no_forbidden(problem) if problem.size <= 4000 else "n <= 4000"
+
+
+def _space(problem: Any) -> str:
+    return "" if problem.dim > 1 else "closed form on the line"
+
+
+def _equal(problem: Any) -> str:
+    even = problem.kind == "assignment" and problem.size & (problem.size - 1) == 0
+    return "" if even and problem.dim > 1 else "equal masses in space"
+
+
+ASKED = {**OURS, "on_request": True}
+SPACE = {**ASKED, "takes": "points", "where": _space}
+PLAN = "kantorovich plan: "
+whole = solver(PLAN + "whole matrix", **ASKED, where=_whole)(_core("whole matrix"))
+threaded = solver(PLAN + "threaded tree", **ASKED)(_core("threaded tree"))
+linked = solver(PLAN + "linked tree", **ASKED)(_core("linked tree"))
+hubs = solver(PLAN + "hub tree", **ASKED)(_core("hub tree"))
+priced = solver(PLAN + "points, threaded tree", **SPACE)(_core("threaded tree", "points"))
+points_linked = solver(PLAN + "points, linked tree", **SPACE)(_core("linked tree", "points"))
+auction = solver(PLAN + "points, auction", **{**SPACE, "where": _equal})(_core("auction", "points"))
+stored = solver(PLAN + "points stored", **SPACE)(_method("matrix"))
+blocks = solver(PLAN + "points in blocks", **SPACE)(_method("blocks"))
 
 
 @solver("kantorovich sparse", **OURS, takes="sparse")
