@@ -48,7 +48,7 @@ def notes() -> str:
 
 
 def _numbered(text: str) -> str:
-    """Names of limits with their values behind them."""
+    """Names of limits with their values behind them, and asterisks as Markdown shows them."""
     names = sorted((f.name for f in fields(TUNING)), key=len, reverse=True)
     pattern = re.compile(r"\b(" + "|".join(names) + r")\b")
 
@@ -56,7 +56,7 @@ def _numbered(text: str) -> str:
         value = getattr(TUNING, match[1])
         return f"`{match[1]}` ({value:,})" if isinstance(value, int) else f"`{match[1]}` ({value:g})"
 
-    return pattern.sub(spelled, text)
+    return pattern.sub(spelled, text).replace("*", "\\*")
 
 
 def page() -> str:
@@ -64,7 +64,7 @@ def page() -> str:
     lines = ["| | problem | start | core |", "|---|---|---|---|"]
     for k, (problem, start, core) in enumerate(rows(), 1):
         shown = _numbered(problem).replace("|", "\\|")
-        lines.append(f"| {k} | {shown} | {start} | {core} |")
+        lines.append(f"| {k} | {shown} | {start} | {_numbered(core)} |")
     return "\n".join([BEGIN, "", *lines, "", notes(), "", END])
 
 

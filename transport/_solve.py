@@ -82,7 +82,7 @@ def solve(
         Limit on iterations (pivots, for the exact solver).
     time_limit : float, optional
         Seconds for the whole call, certificate included. What comes out is the best interval known by then:
-        between points at least that of `transport._outline`, which sorting alone gives.
+        between points at least the one that sorting each coordinate gives.
     callback : callable, optional
         Called with a `Progress` about ten times a second, certified interval and ETA included, and before
         each kernel that has to be compiled; return True to stop.
