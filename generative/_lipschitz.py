@@ -105,7 +105,7 @@ class Lipschitz(ABC):
 
 @dataclass(frozen=True)
 class Clip(Lipschitz):
-    """Every weight clamped to ±``bound`` after each update (Arjovsky et al. 2017, Alg. 1).
+    """Every weight clamped to [-bound, bound] after each update (Arjovsky et al. 2017, Alg. 1).
 
     The slope is then bounded by some constant that depends on the net, so the value is not W₁.
     """
