@@ -22,7 +22,7 @@ TABLES = {
     "exact_points": (20.0, "points and images against POT", ("ot",)),
     "families": (60.0, "families in which exact solvers stumble, against POT", ("ot",)),
     "funnels": (5.0, "W1 critics on the published benchmark", ()),
-    "growth": (10.0, "growth of time and memory with n", ()),
+    "growth": (10.0, "growth of time and memory with n; --before COMMIT beside it", ()),
     "step_time": (1.0, "one training step of a GAN against PyTorch", ()),
 }
 STORES = ("conformance", "entropic", "entropic_more", "exact", "exact_points", "families", "growth")

@@ -97,25 +97,33 @@ def profiles(results: Results, kinds: tuple[str, ...]) -> dict[str, list[tuple[f
 
     A solver's share is of the problems it was run on; those without two right answers are left out.
     """
-    times: dict[str, dict[str, float]] = defaultdict(dict)
-    tried: dict[str, set[str]] = defaultdict(set)
-    for row in results.rows:
-        if row["kind"] in kinds:
-            tried[row["solver"]].add(row["problem"])
-            times[row["problem"]]
-            if row["verdict"] == "right" and "seconds" in row:
-                times[row["problem"]][row["solver"]] = row["seconds"]
-    counted = {name for name, found in times.items() if len(found) >= 2}
+    tried, times = compared(results, kinds)
     out = {}
-    for solver, seen in tried.items():
-        mine = seen & counted
-        if not mine:
-            continue
+    for solver, mine in tried.items():
         ratios = sorted(
             times[name][solver] / min(times[name].values()) for name in mine if solver in times[name]
         )
         out[solver] = [(ratio, (k + 1) / len(mine)) for k, ratio in enumerate(ratios)]
     return out
+
+
+def compared(
+    results: Results, kinds: tuple[str, ...]
+) -> tuple[dict[str, set[str]], dict[str, dict[str, float]]]:
+    """(solver -> problems it was run on, problem -> solver -> seconds of right answers).
+
+    Of the problems that have two right answers at least; solvers run on none of them are left out.
+    """
+    times: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in results.rows:
+        if row["kind"] in kinds and row["verdict"] == "right" and "seconds" in row:
+            times[row["problem"]][row["solver"]] = row["seconds"]
+    times = {name: found for name, found in times.items() if len(found) >= 2}
+    tried: dict[str, set[str]] = defaultdict(set)
+    for row in results.rows:
+        if row["problem"] in times:
+            tried[row["solver"]].add(row["problem"])
+    return tried, times
 
 
 def fastest(results: Results) -> list[tuple[str, str, float, str, float]]:

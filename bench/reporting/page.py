@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -25,21 +26,28 @@ JUDGED = (
     "and a status that says converged, if there is one. Seconds: median of the repeats after a first call, "
     "conversion and compilation not counted; each solver in a process of its own, repeats in turns."
 )
+PROFILES = (("exact problems", EXACT), ("entropic and unbalanced problems", SOFT))
+PROFILED = (
+    "Share of its problems that a solver answers rightly within a factor of the time of the fastest right "
+    "answer (Dolan and Moré 2002); problems with fewer than two right answers are left out."
+)
 STYLE = (Path(__file__).parent / "style.css").read_text()
 
 
 def correctness(results: Results) -> Table:
     """Verdicts of each solver."""
     rows = [
-        [name, claim, *(str(found[v] or "") for v in VERDICTS)] for name, claim, found in data.counts(results)
+        [name, claim, str(sum(found.values())), *(str(found[v] or "") for v in VERDICTS)]
+        for name, claim, found in data.counts(results)
     ]
-    return ("solver", "claims", *VERDICTS), rows
+    return ("solver", "claims", "problems", *VERDICTS), rows
 
 
 def failures(results: Results) -> Table:
     """Every answer that is not right, one by one."""
     rows = []
-    for row in sorted(results.rows, key=lambda r: (r["verdict"], r["solver"], r["problem"])):
+    graveness = {verdict: k for k, verdict in enumerate(VERDICTS)}
+    for row in sorted(results.rows, key=lambda r: (graveness[r["verdict"]], r["solver"], r["problem"])):
         if row["verdict"] != "right":
             why = "; ".join(
                 [*row.get("warnings", [])[:1], row.get("reason", ""), row.get("detail", "")]
@@ -57,6 +65,24 @@ def speed(results: Results) -> Table:
         for name, mine, own, rival, theirs in data.fastest(results)
     ]
     return ("problem", "ours", "s", "fastest other", "s", "times faster"), rows
+
+
+def profile(results: Results, kinds: tuple[str, ...]) -> Table:
+    """The profiles in numbers."""
+    within = (1.0, 2.0, 10.0, 100.0, math.inf)
+    rows, tried = [], data.compared(results, kinds)[0]
+    for name, steps in _ours_first(data.profiles(results, kinds)).items():
+        shares = [max((share for ratio, share in steps if ratio <= w), default=0.0) for w in within]
+        rows.append([name, str(len(tried[name])), *(f"{100 * share:.0f} %" for share in shares)])
+    return (
+        "solver",
+        "problems",
+        "fastest",
+        "within 2 x",
+        "within 10 x",
+        "within 100 x",
+        "right at all",
+    ), rows
 
 
 def growth(results: Results) -> Table:
@@ -97,6 +123,9 @@ def measurements(results: Results) -> Table:
 def sections(results: Results) -> list[tuple[str, str, Table]]:
     """(title, text, table)."""
     lost, total = data.wins(results)
+    profiles = [
+        (f"Profiles of {title}, in numbers", PROFILED, profile(results, kinds)) for title, kinds in PROFILES
+    ]
     return [
         ("What is right", JUDGED, correctness(results)),
         (
@@ -104,6 +133,7 @@ def sections(results: Results) -> list[tuple[str, str, Table]]:
             "gap: relative; marginal error: in units of the total mass.",
             failures(results),
         ),
+        *[section for section in profiles if section[2][1]],
         (
             "Fastest of ours, fastest of the others",
             f"A rival is faster on {lost} of {total}.",
@@ -165,13 +195,10 @@ def _html_table(made: Table) -> str:
 def charts(results: Results) -> str:
     """Profiles, then time and memory of each series."""
     made = []
-    for title, kinds in (("exact problems", EXACT), ("entropic and unbalanced problems", SOFT)):
+    for title, kinds in PROFILES:
         if lines := _ours_first(data.profiles(results, kinds)):
             made.append(_figure(title, svg.chart(lines, ("times the fastest", "share solved"), steps=True)))
-    parts = [
-        "<h2>Profiles (Dolan and Moré)</h2><p>Share of its problems that a solver answers rightly within a "
-        f"factor of the fastest.</p>{_grid(made)}"
-    ]
+    parts = [f"<h2>Profiles</h2><p>{PROFILED}</p>{_grid(made)}"]
     made = []
     memory = data.series(results, "added_mb")
     for name, found in data.series(results, "seconds").items():

@@ -108,7 +108,8 @@ def chart(
             if b > 0 or steps
         ]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in drawn)
-        drawing = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"'
+        width = 3.5 if k == 0 else 1.8
+        drawing = f'fill="none" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dashes}"'
         parts.append(f'<polyline {drawing} points="{path}"/>')
         if not steps:
             parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in drawn]

@@ -11,7 +11,7 @@ from bench.solvers import Task, solver
 from bench.solvers.integers import whole_costs, whole_masses
 
 
-@solver("networkx network_simplex", package="networkx", where=lambda p: "" if p.size <= 300 else "n <= 300")
+@solver("networkx network_simplex", package="networkx", where=lambda p: "" if p.size <= 200 else "n <= 200")
 def network_simplex(task: Task) -> Callable[[], Any]:
     """In Python integers."""
     import networkx
