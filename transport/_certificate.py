@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +104,42 @@ def certify(problem: Problem, coupling: Coupling) -> Certificate:
 def bounded(problem: Problem, coupling: Coupling) -> Certificate:
     """The certificate of a plan whose marginals are right and potentials known to be feasible; O(arcs)."""
     return _from_sums(problem, coupling, _sums(problem, coupling))
+
+
+def certify_pieces(
+    problem: Problem,
+    f: np.ndarray,
+    pieces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    rest: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> Certificate:
+    """`certify` for a plan too long to be copied: (rows, cols, mass) piece by piece.
+
+    ``rest``: its residuals at both sides and their rounding, `residuals_arcs`. What is left over is worth
+    its mass times the largest cost there and back. ``coupling`` holds the potentials alone.
+    """
+    from transport._kernels.certificate import worth
+
+    f, g = feasible_potentials(problem, f)
+    rho_a, rho_b, *errors = rest
+    largest = max(float(np.abs(rho).max()) for rho in (rho_a, rho_b))
+    total = math.fsum(problem.b)
+    rho_b = rho_b + problem.b * (math.fsum(np.concatenate([problem.a, -problem.b])) / total)
+    left = math.fsum(np.abs(np.concatenate([rho_a, rho_b]))) + math.fsum(np.concatenate(errors))
+    none, settled = np.empty(0, np.int64), (np.zeros(len(f)), np.zeros(len(g)))
+    parts = []
+    for rows, cols, mass, rho in chain(
+        ((*piece, settled) for piece in pieces), [(none, none, np.empty(0), (rho_a, rho_b))]
+    ):
+        cost, zero = problem.cost.entries(rows, cols), np.zeros(len(mass))
+        parts.append(worth(cost, f, g, rows, cols, mass, zero, zero, *rho, total))
+    table = np.array(parts)
+    unit, heap = float(table[:, 7].max()), float(table[0, 8])
+    value, gap, size, spread, slack, doubt, shift = (
+        math.fsum(column) for column in (table[:, :7] * (table[:, 7:8] / unit)).T
+    )
+    doubt += len(parts) * _EPS * (abs(value) + gap)
+    sums = Sums(value, gap, size, spread, slack, doubt, shift, unit, heap, 0.0, largest, left / heap)
+    return _from_sums(problem, Coupling(none, none, np.empty(0), f, g), sums)
 
 
 def refitted(problem: Problem, coupling: Coupling, sums: Sums | None = None) -> tuple[Coupling, Sums]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from transport._kernels.entropic import row_potential
 from transport._kernels.exponential import exp
+from transport._kernels.settle import EPS, two_sum
 from transport.internal import compiled
 
 
@@ -103,14 +104,46 @@ def evaluate_arcs(arcs, base_f, reg, state, penalty, kept, rows):
 
 
 @compiled
-def masses_arcs(arcs, p, q):
-    """P on the arcs, in double precision."""
+def masses_arcs(arcs, p, q, out):
+    """P on the arcs, in double precision; ``out`` may be the slack itself."""
     indptr, col, slack = arcs
-    out = np.empty(len(slack))
     for i in range(len(p)):
         first, last = indptr[i], indptr[i + 1]
         _exponentials(slack[first:last], col[first:last], q, p[i], out[first:last])
-    return out
+
+
+@compiled
+def fit_arcs(indptr, col, mass, y, a):
+    """Columns times ``y``, then rows scaled down to the masses ``a`` where they exceed them; in place."""
+    for i in range(len(a)):
+        total = 0.0
+        for e in range(indptr[i], indptr[i + 1]):
+            mass[e] *= y[col[e]]
+            total += mass[e]
+        if total > a[i]:
+            for e in range(indptr[i], indptr[i + 1]):
+                mass[e] *= a[i] / total
+
+
+@compiled
+def residuals_arcs(indptr, col, mass, a, b):
+    """(a - P 1, b - P^T 1, and what the rounding of each may be): `_kernels.settle.residuals` by rows."""
+    off_a, off_b = a.copy(), b.copy()
+    err_a, err_b = np.zeros(len(a)), np.zeros(len(b))
+    low_b = np.zeros(len(b))
+    for i in range(len(a)):
+        low = 0.0
+        for e in range(indptr[i], indptr[i + 1]):
+            j = col[e]
+            off_a[i], t = two_sum(off_a[i], -mass[e])
+            low += t
+            err_a[i] += EPS * abs(low)
+            off_b[j], t = two_sum(off_b[j], -mass[e])
+            low_b[j] += t
+            err_b[j] += EPS * abs(low_b[j])
+        off_a[i] += low
+    off_b += low_b
+    return off_a, off_b, err_a + EPS * np.abs(off_a), err_b + EPS * np.abs(off_b)
 
 
 @compiled

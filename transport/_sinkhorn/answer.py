@@ -12,6 +12,7 @@ from transport._answer import Arcs
 from transport._certificate import certify, feasible_potentials
 from transport._cost import row_blocks
 from transport._problem import Coupling
+from transport._sinkhorn.rows import LONG, from_rows
 from transport._sinkhorn.system import Dense, Sparse, State
 from transport._sinkhorn.work import SMALL, Work, restricted
 
@@ -97,6 +98,8 @@ def answer(work: Work, like: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     facts: dict[str, Any] = {"marginal_error": work.trace.error + work.outside}
     if isinstance(system, Dense):
         fields, upper = _from_all_pairs(work, system, like)
+    elif isinstance(system, Sparse) and len(system.slack) > LONG and not work.problem.cost.has_forbidden:
+        fields, upper = from_rows(work, system, like)
     else:
         fields, upper = _from_arcs(work, like)
     if system is not None:

@@ -229,6 +229,7 @@ class Sparse(State):
             indices.astype(np.int32, copy=False),
         )
         size = len(self.slack)
+        self.is_spent = False
         self.kept = np.zeros(size, np.float32 if size >= SINGLE_FROM else np.float64)
         pieces = min(SPARSE_CHUNKS, max(1, size // CHUNK_ENTRIES))
         at = np.searchsorted(self.indptr, np.linspace(0, size, pieces + 1)[1:-1])
@@ -258,7 +259,18 @@ class Sparse(State):
         """The plan on the arcs."""
         from transport._kernels.entropic_arcs import masses_arcs
 
-        out: np.ndarray = masses_arcs((self.indptr, self.indices, self.slack), self.p, self.q)
+        out = np.empty(len(self.slack))
+        masses_arcs((self.indptr, self.indices, self.slack), self.p, self.q, out)
+        return out
+
+    def become_masses(self) -> np.ndarray:
+        """`mass` in place of the slack: there is no other evaluation after it."""
+        from transport._kernels.entropic_arcs import masses_arcs
+
+        if self.is_spent:
+            raise AssertionError("the slack holds masses already")
+        out, self.kept, self.is_spent = self.slack, self.kept[:0], True
+        masses_arcs((self.indptr, self.indices, out), self.p, self.q, out)
         return out
 
     def curvature(self, v: np.ndarray) -> np.ndarray:
