@@ -333,16 +333,19 @@ def test_long_plans_row_by_row(monkeypatch):
     monkeypatch.setattr(answer, "LONG", 0)
     monkeypatch.setattr(rows, "PIECE", 1 << 10)
     long = tp.solve(cloud, a / a.sum(), b, solver=tp.Sinkhorn(1e-4))
-    assert short.stats["kernel"] == long.stats["kernel"] == "arcs" and long.status.name == "OPTIMAL"
+    assert short.stats["kernel"] == long.stats["kernel"] == "arcs"
+    assert long.status.name == "OPTIMAL"
     plan = long.plan
-    assert plan.nnz == long.arcs.count and plan.row.dtype == np.int32
+    assert plan.nnz == long.arcs.count
+    assert plan.row.dtype == np.int32
     np.testing.assert_array_equal(plan.row, long.arcs.rows)
     np.testing.assert_array_equal(plan.col, long.arcs.cols)
     np.testing.assert_allclose(plan.toarray(), short.plan.toarray(), rtol=1e-9, atol=1e-16)
     assert np.abs(plan.sum(axis=1) - a / a.sum()).max() < 1e-15
     assert np.abs(plan.sum(axis=0) - b).max() < 1e-15
     exact = tp.solve(cloud, a / a.sum(), b)
-    assert long.lower_bound <= exact.upper_bound and exact.lower_bound <= long.upper_bound
+    assert long.lower_bound <= exact.upper_bound
+    assert exact.lower_bound <= long.upper_bound
     for name in ("value", "lower_bound", "upper_bound"):
         assert getattr(long, name) == pytest.approx(getattr(short, name), rel=1e-13)
     for name in ("regularised", "regularised_lower", "regularised_upper"):
@@ -362,4 +365,5 @@ def test_memory_of_fifty_thousand_points():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     error, kilobytes = map(float, out.split())
-    assert error <= 1e-8 and kilobytes < 1e6
+    assert error <= 1e-8
+    assert kilobytes < 1e6

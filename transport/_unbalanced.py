@@ -11,8 +11,9 @@ import numpy as np
 
 from transport._answer import Arcs
 from transport._certificate import certify
-from transport._cost import Cost, Matrix
+from transport._cost import Matrix
 from transport._ending import certified
+from transport._left_over import WithLeftOver
 from transport._problem import Problem
 from transport._sinkhorn.relaxed import Relaxed, Soft
 from transport._sinkhorn.solver import Sinkhorn
@@ -20,7 +21,10 @@ from transport._sinkhorn.work import STORED
 from transport._solution import Solution
 from transport._solver.base import run
 from transport._solver.exact import Exact
+from transport._solver.left_over import LeftOver
 from transport.internal import check_positive
+
+FEW = 1 << 18  # pairs up to which their costs are stored
 
 
 @dataclass(frozen=True)
@@ -127,29 +131,40 @@ def _run(solver: Any, problem: Problem, like: Any, options: dict[str, Any]) -> S
     return wrapped
 
 
-def _with_dummies(cost: Cost, row: float, col: float, corner: float) -> Matrix:
-    """The cost with one source and one sink more: sources pay ``row`` to the new sink, sinks ``col``."""
-    n, m = cost.shape
-    if n * m > STORED and not isinstance(cost, Matrix):
-        raise ValueError(f"{n} x {m} costs are too many to store; take fewer points, or marginals=KL(rho)")
+def _with_left_over(
+    problem: Problem, masses: tuple[np.ndarray, np.ndarray], leave: float, corner: float, solver: Any
+) -> tuple[Problem, Any]:
+    """The balanced problem with one source and one sink more, and who solves it.
+
+    Sources pay ``leave`` to the new sink, the new source to every sink; ``corner`` is the cost between both.
+    """
+    cost, (n, m) = problem.cost, problem.shape
+    cloud, may_search = cost.points, solver is None or solver == Exact() or solver == Exact("points")
+    if cloud is not None and may_search and n * m > FEW and cloud.tree_x.prunes and cloud.tree_y.prunes:
+        # where two parts of a plan use the corner and an arc, both can do without: a finite price forbids it
+        corner = min(corner, 2.0 * cost.magnitude)
+        return Problem(WithLeftOver(cost, leave, corner), *masses), LeftOver()
+    if n * m > STORED and cost.stored is None:
+        raise ValueError(
+            f"{n} x {m} costs are too many to store; take points in low dimension, fewer of them, or "
+            "marginals=KL(rho)"
+        )
     out = np.empty((n + 1, m + 1))
     out[:n, :m] = cost.block(0, n)
-    out[:n, m], out[n, :m], out[n, m] = row, col, corner
-    return Matrix(out)
+    out[:n, m], out[n, :m], out[n, m] = leave, leave, corner
+    return Problem(Matrix(out), *masses), solver or Exact()
 
 
 def _extended(problem: Problem, solver: Any, options: dict[str, Any]) -> Solution:
-    """The balanced problem with dummies, exactly."""
+    """The balanced problem with the rest, exactly."""
     start = time.perf_counter()
-    outcome = run(solver or Exact(), problem, **options)
+    outcome = run(solver, problem, **options)
     assert outcome.coupling is not None
     certificate = certify(problem, outcome.coupling)
     return certified(problem, outcome, certificate, tol=options["tol"], like=None, start=start)
 
 
-def _without_dummies(
-    sol: Solution, problem: Problem, like: Any
-) -> tuple[Arcs, tuple[np.ndarray, np.ndarray]]:
+def _without_rest(sol: Solution, problem: Problem, like: Any) -> tuple[Arcs, tuple[np.ndarray, np.ndarray]]:
     n, m = problem.shape
     arcs = sol.arcs
     keep = (arcs.rows < n) & (arcs.cols < m)
@@ -168,11 +183,10 @@ def _partial(problem: Problem, mass: float, solver: Any, *, like: Any, options: 
         raise ValueError(f"mass is {mass!r}, but a and b hold {totals[0]!r} and {totals[1]!r} only")
     mass = min(mass, *totals)
     rest = totals[1] - mass, totals[0] - mass
-    wide = Problem(
-        _with_dummies(problem.cost, 0.0, 0.0, math.inf), np.append(a, rest[0]), np.append(b, rest[1])
-    )
-    sol = _extended(wide, solver, options)
-    arcs, (f, g) = _without_dummies(sol, problem, like)
+    masses = np.append(a, rest[0]), np.append(b, rest[1])
+    wide, chosen = _with_left_over(problem, masses, 0.0, math.inf, solver)
+    sol = _extended(wide, chosen, options)
+    arcs, (f, g) = _without_rest(sol, problem, like)
     # f + g <= C, f + g_dummy <= 0, f_dummy + g <= 0: what is moved earns minus the dummies' potentials a unit
     price = -(float(f[-1]) + float(g[-1]))
     duals = f[:-1] + g[-1], g[:-1] + f[-1]
@@ -189,13 +203,10 @@ def _left_out(problem: Problem, lam: float, solver: Any, *, like: Any, options: 
             f"TV marginals need costs >= 0, the lowest is {lowest!r}; solver=Sinkhorn(reg) does not"
         )
     a, b = problem.a, problem.b
-    wide = Problem(
-        _with_dummies(problem.cost, lam, lam, 0.0),
-        np.append(a, math.fsum(b)),
-        np.append(b, math.fsum(a)),
-    )
-    sol = _extended(wide, solver, options)
-    arcs, (f, g) = _without_dummies(sol, problem, like)
+    masses = np.append(a, math.fsum(b)), np.append(b, math.fsum(a))
+    wide, chosen = _with_left_over(problem, masses, lam, 0.0, solver)
+    sol = _extended(wide, chosen, options)
+    arcs, (f, g) = _without_rest(sol, problem, like)
     moved = math.fsum(arcs.mass)
     paid = math.fsum(problem.cost.entries(arcs.rows, arcs.cols) * arcs.mass)
     facts: dict[str, Any] = {"mass": moved, "transport_cost": paid}

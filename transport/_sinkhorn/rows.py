@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from functools import cached_property
@@ -51,7 +52,7 @@ class RowPlan:
         """(rows, cols, mass) in the numbers of the problem, a part of the rows at a time."""
         cuts = np.searchsorted(self.indptr, np.arange(PIECE, len(self._mass), PIECE))
         cuts = np.unique(np.concatenate([[0], cuts, [len(self.indptr) - 1]]))
-        for i, j in zip(cuts[:-1], cuts[1:]):
+        for i, j in itertools.pairwise(cuts):
             first, last = self.indptr[i], self.indptr[j]
             rows = np.repeat(self.atoms[0][i:j], np.diff(self.indptr[i : j + 1]))
             yield rows, self.atoms[1][self.indices[first:last]], self._mass[first:last]
