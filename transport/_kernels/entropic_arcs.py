@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
+from transport._kernels.double_double import two_sum
 from transport._kernels.entropic import row_potential
 from transport._kernels.exponential import exp
-from transport._kernels.settle import EPS, two_sum
+from transport._kernels.settle import EPS
 from transport.internal import compiled
 
 

@@ -34,8 +34,10 @@ class RowPlan:
 
     def _completed(self, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> tuple[Triple, tuple[Any, ...]]:
         """(arcs to add, what they leave): scaled below both masses, the rest by the north-west rule."""
-        from transport._kernels.entropic_arcs import fit_arcs, places, residuals_arcs
-        from transport._kernels.settle import northwest, residuals
+        from transport._kernels.entropic_arcs import fit_arcs, residuals_arcs
+        from transport._kernels.settle import residuals
+        from transport._kernels.sharing import northwest
+        from transport._kernels.sparse import places
 
         arcs = self.indptr, self.indices, self._mass
         fit_arcs(*arcs, y, a)
