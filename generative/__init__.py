@@ -1,6 +1,7 @@
 """GAN, WGAN and VAE made of divergences, on NumPy and CuPy arrays alike."""
 
 from generative import datasets, losses, ops
+from generative._augment import Affine
 from generative._autodiff import custom_vjp, grad, hvp, no_grad, stop_gradient, value_and_grad
 from generative._critic import NetCritic
 from generative._evaluate import Evaluation, evaluate
@@ -42,6 +43,7 @@ from transport.internal import VERSION as __version__
 
 __all__ = [
     "Activation",
+    "Affine",
     "Adam",
     "BatchNorm",
     "Clip",

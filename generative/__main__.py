@@ -166,14 +166,9 @@ def _train(args: Any) -> int:
         if run.step >= total:
             raise ValueError(f"{out} is at step {run.step} of {total}; give --steps above {run.step}")
     every = min(total, max(_SHORTEST, total // _EVALUATIONS))
-    watch: dict[str, Any] = {"checkpoint": out / CHECKPOINT, "best": out / BEST, "budget": total}
-    watch["on_collapse"] = "go_on" if args.keep_going else "stop"
+    watch = _watching(out, total, keep_going=args.keep_going)
     strip = strip_in(config, out, run.step if run else 0)
-    if config.get("classes", 0):
-        print(f"learns {config['classes']} labels apart; --unconditional leaves them out", flush=True)
-    print(
-        f"{config['model']} on {data.name}: {total} steps of {config['batch_size']}, into {out}", flush=True
-    )
+    _announce(config, data, total, out)
     write_config(out, config)
     watched: dict[str, Any] = {
         "start": run.step if run else 0,
@@ -198,6 +193,24 @@ def _train(args: Any) -> int:
                 strip.add(run.step, pictures(made(run, config, 10), config), ink=ink(config))
     assert run is not None
     return _closing(run, config, data, out)
+
+
+def _watching(out: Path, total: int, *, keep_going: bool) -> dict[str, Any]:
+    """Options of `fit` that say where states are kept and when to end."""
+    return {
+        "checkpoint": out / CHECKPOINT,
+        "best": out / BEST,
+        "budget": total,
+        "on_collapse": "go_on" if keep_going else "stop",
+    }
+
+
+def _announce(config: dict[str, Any], data: Dataset, total: int, out: Path) -> None:
+    if config.get("classes", 0):
+        print(f"learns {config['classes']} labels apart; --unconditional leaves them out", flush=True)
+    print(
+        f"{config['model']} on {data.name}: {total} steps of {config['batch_size']}, into {out}", flush=True
+    )
 
 
 def _configured(args: Any) -> tuple[dict[str, Any], Dataset]:
@@ -326,6 +339,10 @@ def sample(args: Any) -> int:
     kept = stored(config, drawn)
     np.save(target, kept)
     print(f"{target}: {args.n} samples of shape {kept.shape[1:]}, {kept.dtype}")
+    if labels is not None:
+        beside = target.with_name(f"{target.stem}-labels.npy")
+        np.save(beside, labels)
+        print(f"{beside}: the label that each was asked for")
     try:
         data = real(load(config["data"], size=config.get("size")), len(drawn))
     except ValueError:  # the file it was trained on has moved: draw the samples alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from generative import ops
 from generative._data import Source
 from generative._model import Array, State
 from generative._nets import BatchNorm, Sequential
+from generative._objectives import label_cost
 from generative._player import Entry, Player, with_labels
 from generative._random import EVALUATE, INIT, Draws, Key, Place, stream
 from transport.internal import namespace
@@ -31,6 +33,7 @@ class Adversarial(ABC):
     classes: int
     latent: str
     truncation: float
+    label_weight: float
 
     @property
     @abstractmethod
@@ -76,33 +79,56 @@ class Adversarial(ABC):
         entry = state["generator"]
         return self.generator.apply(self.maker.views(entry), z, entry["state"], train=True)[0]
 
+    def check_labels(self, judge: Any) -> None:
+        """ValueError where ``label_weight`` asks for logits of the labels that the judge does not give."""
+        if not (math.isfinite(self.label_weight) and self.label_weight >= 0):
+            raise ValueError(f"label_weight = {self.label_weight}; it must be finite and at least 0")
+        given = getattr(judge, "n_out", 1)
+        if self.label_weight and (not self.classes or given != 1 + self.classes):
+            raise ValueError(
+                f"label_weight = {self.label_weight}: the judge must give 1 + classes numbers, a score and a "
+                f"logit for each label; it gives {given}, and classes = {self.classes}"
+            )
+
+    def judged(
+        self, params: Tree, x: Array, *, labels: Labels, state: Tree, train: bool
+    ) -> tuple[Array, Array, Tree]:
+        """``(scores (n,), logits (n, classes) of the labels, state)`` of the judge; no logits: (n, 0)."""
+        net: Sequential = self.judge.net
+        out, state = net.apply(params, with_labels(x, labels, self.classes), state, train=train)
+        every = slice(None)
+        return ops.getitem(out, index=(every, 0)), ops.getitem(out, index=(every, slice(1, None))), state
+
     def score(
         self, params: Tree, x: Array, *, labels: Labels, state: Tree, train: bool
     ) -> tuple[Array, Tree]:
         """``(scores (n,), state)`` of the judge at ``x``."""
-        net: Sequential = self.judge.net
-        score, state = net.apply(params, with_labels(x, labels, self.classes), state, train=train)
-        return ops.reshape(score, shape=(score.shape[0],)), state
+        score, _, state = self.judged(params, x, labels=labels, state=state, train=train)
+        return score, state
 
     def score_both(
         self, params: Tree, x: Array, fake: Array, *, labels: Labels, state: Tree
-    ) -> tuple[Array, Array, Tree]:
-        """Scores of real and fake samples from one pass over both."""
-        xp = namespace(x)
+    ) -> tuple[Array, Array, Array, Tree]:
+        """Scores of real and fake samples from one pass over both, cost of the real ones' labels, state."""
+        xp, n = namespace(x), x.shape[0]
         doubled = None if labels is None else np.concatenate([labels, labels])
-        scores, state = self.score(params, xp.concat([x, fake]), labels=doubled, state=state, train=True)
-        n = x.shape[0]
-        return scores[:n], scores[n:], state
+        both = xp.concat([x, fake])
+        scores, logits, state = self.judged(params, both, labels=doubled, state=state, train=True)
+        told = label_cost(logits[:n, :], labels) if self.label_weight else 0.0
+        return scores[:n], scores[n:], told, state
 
     def generator_turn(
         self, state: State, z: Array, labels: Labels, cost: Callable[[Array], Array]
     ) -> tuple[Entry, Array]:
-        """One update of the generator against ``cost`` of the judge's scores."""
+        """One update of the generator against ``cost`` of the judge's scores, and the cost of the labels."""
         views = self.judge.views(state["judge"])  # plain arrays: no gradient of the judge is computed
 
         def loss(params: Tree, net_state: Tree) -> tuple[Array, Tree]:
             fake, net_state = self.generator.apply(params, z, net_state, train=True)
-            score, _ = self.score(views, fake, labels=labels, state=state["judge"]["state"], train=False)
+            judge_state = state["judge"]["state"]
+            score, logits, _ = self.judged(views, fake, labels=labels, state=judge_state, train=False)
+            if self.label_weight:
+                return cost(score) + self.label_weight * label_cost(logits, labels), net_state
             return cost(score), net_state
 
         return self.maker.learn(state["generator"], loss)

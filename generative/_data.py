@@ -8,7 +8,7 @@ from typing import Any
 import array_api_compat as aac
 import numpy as np
 
-from generative._random import EVALUATE, ORDER, SPLIT, Key, Place, stream
+from generative._random import AUGMENT, EVALUATE, ORDER, SPLIT, Key, Place, stream
 from transport.internal import namespace, require_finite, to_numpy
 
 _LOST = 1e-3  # of a column's standard deviation: more rounding than this would be learned
@@ -33,6 +33,7 @@ def _refuse_lost_digits(x: Any, dtype: str) -> None:
 
 
 Sampler = Callable[[np.random.Generator, int], Any]
+Augment = Callable[[Any, np.random.Generator], Any]
 Batch = tuple[Any, Any]
 """Samples (n, ...) and their labels (n,), or None."""
 
@@ -45,10 +46,21 @@ class Source:
     data : array (n,) or (n, ...), pair (array, labels), or callable ``(rng, n) -> array``
     holdout : None, float in (0, 1), array, or pair (array, labels)
         What is kept from training to measure with; None keeps a tenth. Endless samplers draw afresh.
+    augment : callable ``(x, rng) -> x``, optional
+        Applied to the samples of each batch; not to those that are measured with.
     """
 
-    def __init__(self, data: Any, *, holdout: Any, batch_size: int, key: Key, dtype: str) -> None:
-        self.key = key
+    def __init__(
+        self,
+        data: Any,
+        *,
+        holdout: Any,
+        batch_size: int,
+        key: Key,
+        dtype: str,
+        augment: Augment | None = None,
+    ) -> None:
+        self.key, self.augment = key, augment
         self.sampler: Sampler | None = data if callable(data) else None
         self.labels: np.ndarray | None = None
         self.held_labels: np.ndarray | None = None
@@ -118,6 +130,12 @@ class Source:
 
     def batch(self, index: int) -> Batch:
         """Batch number ``index``: the data in a fresh random order each epoch, incomplete batches dropped."""
+        x, labels = self._batch(index)
+        if self.augment is not None:
+            x = self.place.put(self.augment(x, stream(self.key, AUGMENT, index)))
+        return x, labels
+
+    def _batch(self, index: int) -> Batch:
         if self.sampler is not None:
             return self._sampled(stream(self.key, ORDER, index), self.batch_size)
         per_epoch = self.train.shape[0] // self.batch_size

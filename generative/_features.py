@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from generative import ops
 from generative._data import Source
 from generative._nets import MLP, Activation, Conv, Dense, Reshape, Sequential
+from generative._objectives import label_cost
 from generative._optim import Adam, LinearDecay
 from generative._player import Player
 from generative._random import INIT, Key, Place, key_of, stream
@@ -149,8 +149,7 @@ def classifier(
 
         def loss(params: Any, state: Any, batch: Any = batch, hot: Any = hot) -> tuple[Any, Any]:
             scores, state = net.apply(params, batch, state, train=True)
-            right = ops.sum(scores * (hot[:, None] == np.arange(classes)), axis=-1)
-            return ops.mean(ops.logsumexp(scores, axis=-1) - right), state
+            return label_cost(scores, hot), state
 
         entry, _ = player.learn(entry, loss)
     made = Classifier(net, player.views(entry), entry["state"], fitting, (mean, spread), classes)

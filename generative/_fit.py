@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from generative import _checkpoint
-from generative._data import Source
+from generative._data import Augment, Source
 from generative._graph import GraphStep
 from generative._model import Array, HasCritic, Metrics, Model, State, is_named
 from generative._random import SAMPLE, STEP, Key, Place, key_of, stream
@@ -118,7 +118,13 @@ class Run:
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], model: Model, data: Any = None, *, holdout: Any = None
+        cls,
+        path: str | os.PathLike[str],
+        model: Model,
+        data: Any = None,
+        *,
+        holdout: Any = None,
+        augment: Augment | None = None,
     ) -> Run:
         """The run saved at ``path``.
 
@@ -126,7 +132,7 @@ class Run:
         ----------
         model : Model
             Built as it was when saved; another one is refused.
-        data, holdout : optional
+        data, holdout, augment : optional
             As given to `fit`; needed to resume, not to sample.
 
         Raises
@@ -142,7 +148,7 @@ class Run:
         key, shape, options = tuple(meta["key"]), tuple(meta["shape"]), meta["options"]
         source = None
         if data is not None:
-            source = _source(data, holdout, key, options)
+            source = _source(data, holdout, key, options, augment)
         blank = Source(np.zeros((2, *shape)), holdout=0.5, batch_size=1, key=key, dtype=options["dtype"])
         place = (source or blank).place
         form = model.begin(blank, key)
@@ -189,8 +195,11 @@ def _restored(x: np.ndarray, place: Place) -> Any:
     return int(x) if x.dtype.kind in "iu" and x.ndim == 0 else place.put(x)
 
 
-def _source(data: Any, holdout: Any, key: Key, options: dict[str, Any]) -> Source:
-    return Source(data, holdout=holdout, batch_size=options["batch_size"], key=key, dtype=options["dtype"])
+def _source(
+    data: Any, holdout: Any, key: Key, options: dict[str, Any], augment: Augment | None = None
+) -> Source:
+    size, dtype = options["batch_size"], options["dtype"]
+    return Source(data, holdout=holdout, batch_size=size, key=key, dtype=dtype, augment=augment)
 
 
 def fit(
@@ -211,6 +220,7 @@ def fit(
     best: str | os.PathLike[str] | None = None,
     budget: int | None = None,
     on_collapse: str = "stop",
+    augment: Augment | None = None,
 ) -> Run:
     """Train ``model`` on ``data``.
 
@@ -244,7 +254,6 @@ def fit(
         On CuPy arrays: record a step as a CUDA graph and replay it, one launch instead of hundreds. The same
         numbers to rounding; not for conditional models and semi-dual critics. The first replay is checked
         against the ordinary step. **Never yet run on a device.**
-
     best : path, optional
         Where the best state so far is kept, by the Fréchet distance to held-out data where labels came with
         them, else by exact W₁; needs ``eval_every``.
@@ -254,6 +263,8 @@ def fit(
     on_collapse : {"stop", "go_on"}
         A collapse is told to the callback (``record["collapsed"]``, the step since when) as soon as it is
         seen. "stop": the run ends if it lasts as long again.
+    augment : callable ``(x, rng) -> x``, optional
+        What each batch (n, ...) is varied by, as `Affine` does images; measurements see the data as they are.
 
     Returns
     -------
@@ -281,19 +292,12 @@ def fit(
         "dtype": check_choice(dtype, "dtype", ("float32", "float64")),
     }
     key = key_of(rng)
-    source = _source(data, holdout, key, options)
+    source = _source(data, holdout, key, options, augment)
     run = Run(model, model.begin(source, key), key, 0, source.shape, options, source=source)
-    watch: dict[str, Any] = {
-        "callback": callback,
-        "checkpoint": checkpoint,
-        "checkpoint_every": checkpoint_every or max(1, steps // 10),
-        "eval_every": eval_every,
-        "eval_size": check_count(eval_size, "eval_size"),
-        "capture": capture,
-        "best": best,
-        "budget": budget or steps,
-        "on_collapse": check_choice(on_collapse, "on_collapse", ("stop", "go_on")),
-    }
+    watch: dict[str, Any] = {"callback": callback, "checkpoint": checkpoint, "best": best, "capture": capture}
+    watch |= {"checkpoint_every": checkpoint_every or max(1, steps // 10), "budget": budget or steps}
+    watch |= {"eval_every": eval_every, "eval_size": check_count(eval_size, "eval_size")}
+    watch["on_collapse"] = check_choice(on_collapse, "on_collapse", ("stop", "go_on"))
     return _Loop(run, **watch).until(steps)
 
 

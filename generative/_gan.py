@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from generative._adversarial import Adversarial, Labels, Tree
+from generative._autodiff import value_of
 from generative._data import Source
 from generative._model import Array, Batches, Metrics, State
 from generative._monitor import as_rows, js_estimate
@@ -47,6 +48,10 @@ class GAN(Adversarial):
     truncation : float
         Latent draws of `sample` are this times those of training: below 1 samples are nearer to what the
         generator knows best, and less varied (Brock, Donahue, Simonyan 2019, section 3.1).
+    label_weight : float
+        Above 0 the judge learns to tell the labels too (it gives 1 + ``classes`` numbers: the score and their
+        logits), and the generator's cost has this times the cross-entropy of the labels that it was asked
+        for (Odena, Olah, Shlens 2017).
 
     Examples
     --------
@@ -67,12 +72,14 @@ class GAN(Adversarial):
     latent: str = "normal"
     average: float = 0.0
     truncation: float = field(default=1.0, repr=False)  # of samples only: a checkpoint fits with any
+    label_weight: float = field(default=0.0, repr=False)  # of training only: the same
 
     def __post_init__(self) -> None:
         check_choice(self.loss, "loss", ("minimax", "non_saturating"))
         check_choice(self.latent, "latent", ("normal", "uniform"))
         check_positive(self.truncation, "truncation")
         check_count(self.k, "k")
+        self.check_labels(self.discriminator)
 
     @cached_property
     def maker(self) -> Player:
@@ -89,7 +96,7 @@ class GAN(Adversarial):
     ) -> tuple[State, Metrics]:
         """``k`` discriminator updates on fresh data, then one of the generator."""
         labels: Labels = None
-        value: Array = 0.0
+        value: dict[str, Array] = {}
         for j in range(self.k):
             x, labels = source.batch(index * self.k + j)
             fake = self.fakes(state, self.draw_latent(rng, x.shape[0], labels, source.place))
@@ -97,16 +104,18 @@ class GAN(Adversarial):
             def loss(
                 params: Tree, net_state: Tree, x: Array = x, fake: Array = fake, labels: Labels = labels
             ) -> tuple[Array, Tree]:
-                real_score, fake_score, net_state = self.score_both(
+                real_score, fake_score, told, net_state = self.score_both(
                     params, x, fake, labels=labels, state=net_state
                 )
-                return -gan_value(real_score, fake_score), net_state
+                reached = gan_value(real_score, fake_score)
+                value["value"] = value_of(reached)
+                return told - reached, net_state
 
-            judge, value = self.judge.learn(state["judge"], loss)
+            judge, _ = self.judge.learn(state["judge"], loss)
             state = {**state, "judge": judge}
         z = self.draw_latent(rng, source.batch_size, labels, source.place)
         maker, cost = self.generator_turn(state, z, labels, lambda s: generator_cost(s, loss=self.loss))
-        return {**state, "generator": maker}, {"value": -value, "generator_cost": cost}
+        return {**state, "generator": maker}, value | {"generator_cost": cost}
 
     def evaluate(self, state: State, source: Source, *, n: int, key: Key, index: int) -> dict[str, float]:
         """The value of the game on held-out samples and the JS it claims.

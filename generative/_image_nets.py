@@ -37,11 +37,29 @@ class Crop(Layer):
 
 
 @dataclass(frozen=True)
-class Projection(Layer):
-    """Scores of images whose last ``classes`` channels are a one-hot label (Miyato and Koyama 2018).
+class Labelled(Dense):
+    """A `Dense` whose last ``classes`` inputs are a one-hot label.
 
-    With φ the ``body`` of the image alone: ``w·φ + b + v_label·φ``, shape (n, 1). The label so costs one
-    product a sample, not a convolution over channels that are constant.
+    One input of 1 among many draws of variance 1 is hardly heard. The label's weights therefore begin larger,
+    by half the root of the number of draws: it then moves each unit half as far as all draws together.
+    """
+
+    classes: int = 0
+
+    def init(self, rng: np.random.Generator) -> tuple[Any, Any]:
+        params, state = super().init(rng)
+        draws = self.n_in - self.classes
+        gain = np.where(np.arange(self.n_in) < draws, 1.0, max(1.0, math.sqrt(draws) / 2))
+        return params | {"w": params["w"] * gain[:, None]}, state
+
+
+@dataclass(frozen=True)
+class Projection(Layer):
+    """Scores of images whose last ``classes`` channels are a one-hot label, and logits of their labels.
+
+    With φ the ``body`` of the image alone the score is ``w·φ + b + v_label·φ`` (Miyato and Koyama 2018): the
+    label costs one product a sample, not a convolution over channels that are constant. The logits
+    ``U φ + c`` do not see the label (Odena, Olah, Shlens 2017). Shape (n, 1 + classes), the score first.
     """
 
     body: Sequential
@@ -50,7 +68,10 @@ class Projection(Layer):
 
     weight: str = "free"  # of the two last layers
 
-    n_out = 1
+    @property
+    def n_out(self) -> int:
+        """The score and a logit for each label."""
+        return 1 + self.classes
 
     @property
     def _score(self) -> Dense:
@@ -60,6 +81,10 @@ class Projection(Layer):
     def _labels(self) -> Dense:
         return Dense(self.classes, self.n_features, weight=self.weight)
 
+    @property
+    def _logits(self) -> Dense:
+        return Dense(self.n_features, self.classes, weight=self.weight)
+
     def with_options(self, **options: Any) -> Projection:
         """As `Sequential.with_options`, of the body too."""
         return replace(
@@ -67,7 +92,7 @@ class Projection(Layer):
         )
 
     def init(self, rng: np.random.Generator) -> tuple[Any, Any]:
-        parts = {"body": self.body, "score": self._score, "labels": self._labels}
+        parts = {"body": self.body, "score": self._score, "labels": self._labels, "logits": self._logits}
         found = {name: part.init(rng) for name, part in parts.items()}
         params = {name: pair[0] for name, pair in found.items()}
         params["labels"] = {
@@ -84,7 +109,9 @@ class Projection(Layer):
         score, one = self._score.apply(params["score"], features, state["score"], train=train)
         along, two = self._labels.apply(params["labels"], hot, state["labels"], train=train)
         score = score + ops.sum(along * features, axis=1, keepdims=True)
-        return score, {"body": body, "score": one, "labels": two}
+        logits, three = self._logits.apply(params["logits"], features, state["logits"], train=train)
+        after = {"body": body, "score": one, "labels": two, "logits": three}
+        return ops.concat(score, logits, axis=1), after
 
     def lipschitz(self, params: Any, state: Any) -> float:
         """No bound: the label is an input too, and its product with the features has none."""
@@ -97,14 +124,19 @@ def halvings(shape: Shape) -> int:
 
 
 def generator(
-    shape: Shape, n_in: int, *, channels: int, norm: bool = True, last: str = "sigmoid"
+    shape: Shape, n_in: int, *, channels: int, classes: int = 0, norm: bool = True, last: str = "sigmoid"
 ) -> Sequential:
-    """(n, n_in) -> images (n, *shape); ``channels`` of the largest hidden image, doubled as it halves."""
+    """(n, n_in) -> images (n, *shape); ``channels`` of the largest hidden image, doubled as it halves.
+
+    The last ``classes`` inputs are a one-hot label.
+    """
     depth = halvings(shape)
     sides = [tuple(math.ceil(n / 2**k) for n in shape[:2]) for k in range(depth + 1)]
     widths = [channels * 2**k for k in range(depth)]
     start = (*sides[-1], widths[-1])
-    layers: list[Layer] = [*_hidden(Dense(n_in, math.prod(start), "linear"), math.prod(start), norm=norm)]
+    count = math.prod(start)
+    first = Labelled(n_in, count, classes=classes) if classes else Dense(n_in, count)
+    layers: list[Layer] = [*_hidden(first, count, norm=norm)]
     layers.append(Reshape(start))
     for k in range(depth - 1, 0, -1):
         layers += _hidden(ConvTranspose(widths[k], widths[k - 1]), widths[k - 1], norm=norm)
@@ -133,7 +165,7 @@ def features(shape: Shape, *, channels: int, weight: str = "free") -> tuple[Sequ
 
 
 def judge(shape: Shape, *, channels: int, classes: int = 0, weight: str = "free") -> Sequential:
-    """Images, with a one-hot label in further channels if there are ``classes``, -> scores (n, 1).
+    """Images -> scores (n, 1); with a one-hot label in further channels for ``classes``, -> (n, 1 + classes).
 
     ``weight`` is that of the convolutions. The last layer is free: scores may be as large as they need be.
     """

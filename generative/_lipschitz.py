@@ -50,8 +50,8 @@ class Judged(Protocol):
 
     def score_both(
         self, params: Tree, x: Array, fake: Array, *, labels: np.ndarray | None, state: Tree
-    ) -> tuple[Array, Array, Tree]:
-        """``(scores of x, scores of fake, state)`` from one pass over both, in training."""
+    ) -> tuple[Array, Array, Array, Tree]:
+        """Scores of x and of fake from one pass over both, cost of the labels of x, state; in training."""
 
 
 class Lipschitz(ABC):
@@ -84,8 +84,10 @@ class Lipschitz(ABC):
         """The critic's cost on one batch: -(E f(x) - E f(fake)), and what this method adds."""
 
         def cost(params: Tree, state: Tree) -> tuple[Array, Tree]:
-            real, fake, after = game.score_both(params, turn.real, turn.fake, labels=turn.labels, state=state)
-            return -wgan_value(real, fake), after
+            real, fake, told, after = game.score_both(
+                params, turn.real, turn.fake, labels=turn.labels, state=state
+            )
+            return told - wgan_value(real, fake), after
 
         return cost
 

@@ -91,6 +91,21 @@ def gradient_penalty(
     return ops.mean(ops.square(ops.relu(excess) if one_sided else excess))
 
 
+def label_cost(logits: Any, labels: Any) -> Any:
+    """Mean cross-entropy ``-log softmax(logits)[label]``: logits (n, k), labels (n,) integers below k.
+
+    >>> import numpy as np
+    >>> round(float(label_cost(np.zeros((3, 4)), np.array([0, 1, 3]))), 6)  # log 4
+    1.386294
+    """
+    plain = value_of(logits)
+    xp = space_of(plain)
+    kinds = xp.arange(plain.shape[-1], device=aac.device(plain))
+    chosen = xp.asarray(labels, device=aac.device(plain))[:, None] == kinds
+    right = ops.sum(logits * xp.astype(chosen, plain.dtype), axis=-1)
+    return ops.mean(ops.logsumexp(logits, axis=-1) - right)
+
+
 def gaussian_kl(mean: Any, log_var: Any) -> Any:
     """``KL(N(mean, exp(log_var)) ‖ N(0, I)) = ½ Σ (μ² + σ² - 1 - log σ²)`` per sample: (n, k) -> (n,).
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from generative._autodiff.tape import space_of
 
-INIT, SPLIT, ORDER, STEP, EVALUATE, SAMPLE = range(6)
+INIT, SPLIT, ORDER, STEP, EVALUATE, SAMPLE, AUGMENT = range(7)
 """Purposes: each has its own streams."""
 
 Key = tuple[int, int]

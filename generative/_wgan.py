@@ -43,7 +43,7 @@ class WGAN(Adversarial):
         ``penalty`` under the name of the paper and of lecture notes.
     generator_optimizer, critic_optimizer
         By default RMSProp(5e-5) under "clip", else Adam(1e-4, 0, 0.9); SGD(0.025) for a `DistanceCritic`.
-    classes, latent, average, truncation
+    classes, latent, average, truncation, label_weight
         As in `GAN`.
 
     Examples
@@ -69,6 +69,7 @@ class WGAN(Adversarial):
     latent: str = "normal"
     average: float = 0.0
     truncation: float = field(default=1.0, repr=False)  # of samples only: a checkpoint fits with any
+    label_weight: float = field(default=0.0, repr=False)  # of training only: the same
 
     def __post_init__(self, penalty: float | None, clip: float | None, lambda_: float | None) -> None:
         check_choice(self.latent, "latent", ("normal", "uniform"))
@@ -79,6 +80,7 @@ class WGAN(Adversarial):
             penalty = lambda_
         method = lipschitz_of(self.lipschitz, penalty=penalty, clip=clip)
         method.check(self.critic, self.classes)
+        self.check_labels(self.critic)
         object.__setattr__(self, "lipschitz", method)
         object.__setattr__(self, "k", check_count(self.k, "k", 0) or method.k)
 

@@ -181,6 +181,7 @@ def test_conditional_runs_make_the_label_asked_for(tmp_path, capsys, model, step
     for label in (0, 1):
         assert cli("sample", tmp_path, "-n", "50", "--label", label) == 0
         sheets.append(np.load(tmp_path / "samples.npy"))
+        assert np.array_equal(np.load(tmp_path / "samples-labels.npy"), np.full(50, label))
     assert not np.array_equal(*sheets), "the same draws of z, so only the label can tell them apart"
     if model == "vae":  # the two others need thousands of steps
         assert sheets[1].mean() > sheets[0].mean() + 0.25

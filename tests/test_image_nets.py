@@ -8,7 +8,7 @@ import pytest
 import generative as gen
 from generative import ops
 from generative._autodiff import leaves, rebuild
-from generative._image_nets import Crop, Projection, features, generator, halvings, judge
+from generative._image_nets import Crop, Labelled, Projection, features, generator, halvings, judge
 
 SHAPES = [(28, 28, 1), (8, 8, 1), (64, 64, 3), (32, 32, 3), (27, 50, 1), (9, 5, 3), (64, 13, 1), (3, 3, 1)]
 
@@ -25,7 +25,8 @@ def test_generator_and_judge_have_the_shape_of_the_data(shape):
     params, state = critic.init(rng)
     hot = np.broadcast_to(np.eye(3)[[0, 2]][:, None, None], (2, *shape[:2], 3))
     score, _ = critic.apply(params, np.concatenate([x, hot], axis=3), state)
-    assert score.shape == (2, 1)
+    assert score.shape == (2, 4)
+    assert critic.n_out == 4, "a score and three logits"
     assert max(shape[:2]) / 2 ** halvings(shape) <= 8
 
 
@@ -82,7 +83,86 @@ def test_projection_is_the_score_plus_the_product_with_the_label():
         hot = np.broadcast_to(np.eye(2)[label], (3, 4, 4, 2))
         score, _ = net.apply(params, np.concatenate([x, hot], axis=3), state)
         v = params["labels"]["w"][label] + params["labels"]["b"]
-        np.testing.assert_allclose(score, plain + (phi @ v)[:, None], rtol=1e-12)
+        np.testing.assert_allclose(score[:, :1], plain + (phi @ v)[:, None], rtol=1e-12)
+        logits = phi @ params["logits"]["w"] + params["logits"]["b"]
+        np.testing.assert_allclose(score[:, 1:], logits, rtol=1e-12, err_msg="the same for each label")
+
+
+def test_a_label_moves_the_first_units_half_as_far_as_the_draws():
+    rng = np.random.default_rng(7)
+    params, _ = Labelled(64 + 10, 4000, classes=10).init(rng)
+    draws = rng.normal(size=(200, 64)) @ params["w"][:64]
+    assert np.std(params["w"][64:]) == pytest.approx(np.std(draws) / 2, rel=0.05)
+    few, _ = Labelled(2 + 3, 4000, classes=3).init(rng)
+    assert np.std(few["w"][2:]) == pytest.approx(np.std(few["w"][:2]), rel=0.05), "never less than a draw"
+
+
+def _labelled(kind, weight, **options):
+    shape = (8, 8, 1)
+    nets = generator(shape, 4 + 3, channels=2, classes=3), judge(shape, channels=2, classes=3)
+    return kind(*nets, classes=3, k=1, label_weight=weight, **options)
+
+
+@pytest.mark.parametrize("kind", [gen.GAN, gen.WGAN])
+def test_cost_of_the_labels_is_what_the_weight_adds(kind):
+    """Turns with and without it, from one state: the cost differs by weight times cross-entropy."""
+    rng = np.random.default_rng(8)
+    data = rng.random((40, 8, 8, 1)), rng.integers(0, 3, 40)
+    run = gen.fit(_labelled(kind, 0.5), data, steps=2, batch_size=8, dtype="float64")
+    model, place = run.model, run.source.place
+    labels = rng.integers(0, 3, 8)
+    z = model.draw_latent(np.random.default_rng(1), 8, labels, place)
+    plain, full = (
+        _labelled(kind, w).generator_turn(run.state, z, labels, lambda s: ops.mean(s)) for w in (0.0, 0.5)
+    )
+    entry = run.state["generator"]
+    fake, _ = model.generator.apply(model.maker.views(entry), z, entry["state"], train=True)
+    hot = np.broadcast_to(np.eye(3)[labels][:, None, None], (8, 8, 8, 3))
+    judge_state = run.state["judge"]["state"]
+    views = model.judge.views(run.state["judge"])
+    out, _ = model.judge.net.apply(views, np.concatenate([fake, hot], axis=3), judge_state)
+    logits = out[:, 1:]
+    cross = -np.mean(np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[np.arange(8), labels])
+    assert full[1] - plain[1] == pytest.approx(0.5 * cross, rel=1e-9)
+    assert not np.array_equal(full[0]["params"], plain[0]["params"])
+
+
+@pytest.mark.parametrize("kind", [gen.GAN, gen.WGAN])
+def test_the_judge_learns_the_labels_only_if_asked(kind):
+    rng = np.random.default_rng(9)
+    labels = rng.integers(0, 3, 300)
+    x = 0.1 * rng.random((300, 8, 8, 1))
+    x[np.arange(300), 2 * labels] += 0.8  # one bright row for each label
+    shares = []
+    for weight in (0.0, 1.0):
+        optimizer = {"discriminator_optimizer" if kind is gen.GAN else "critic_optimizer": gen.Adam(5e-3)}
+        run = gen.fit(_labelled(kind, weight, **optimizer), (x, labels), steps=60, batch_size=30)
+        judge_entry, views = run.state["judge"], run.model.judge.views(run.state["judge"])
+        at = {"labels": labels, "state": judge_entry["state"], "train": False}
+        _, logits, _ = run.model.judged(views, x.astype(np.float32), **at)
+        shares.append(np.mean(logits.argmax(axis=1) == labels))
+    assert shares[0] < 0.7 < 0.95 < shares[1]
+
+
+def test_value_of_the_game_leaves_the_labels_out():
+    rng = np.random.default_rng(10)
+    data = rng.random((40, 8, 8, 1)), rng.integers(0, 3, 40)
+    one, two = (gen.fit(_labelled(gen.GAN, w), data, steps=1, batch_size=8, eval_every=1) for w in (0.0, 2.0))
+    assert one.history[0]["value"] == two.history[0]["value"]
+    assert one.history[0]["generator_cost"] < two.history[0]["generator_cost"]
+
+
+def test_label_weight_asks_for_a_judge_with_logits():
+    nets = generator((8, 8, 1), 4, channels=2), judge((8, 8, 1), channels=2)
+    with pytest.raises(ValueError, match=r"1 \+ classes numbers, .* it gives 1, and classes = 0"):
+        gen.GAN(*nets, label_weight=0.5)
+    with pytest.raises(ValueError, match="label_weight = -1"):
+        gen.WGAN(*nets, label_weight=-1.0)
+    data = np.random.default_rng(0).random((40, 8, 8, 1)), np.arange(40) % 3
+    whole = gen.fit(_labelled(gen.WGAN, 0.5), data, steps=4, batch_size=8)
+    again = gen.fit(_labelled(gen.WGAN, 0.5), data, steps=2, batch_size=8).resume(2)
+    for a, b in zip(leaves(whole.state), leaves(again.state), strict=True):
+        assert np.array_equal(a, b)
 
 
 def test_options_reach_the_layers_inside():

@@ -7,6 +7,7 @@ differentiate into each other, to any order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -83,22 +84,26 @@ def _image(x: Any) -> tuple[int, int]:
     return tuple(x.shape[1:3])  # type: ignore[return-value]
 
 
-correlate: Primitive = define(  # x (n, h, w, c), w (kh·kw·c, o) -> (n, h', w', o)
-    "correlate",
-    _correlate,
-    lambda needs, g, out, x, w, **at: (
+def _correlate_rule(needs: Any, g: Any, out: Any, x: Any, w: Any, **at: Any) -> tuple[Any, Any]:
+    return (
         correlate_adjoint(g, w, shape=_image(x), **at) if needs[0] else None,
         correlate_weight(x, g, **at) if needs[1] else None,
-    ),
-)
-correlate_adjoint: Primitive = define(  # y (n, h', w', o), w (kh·kw·c, o) -> (n, *shape, c)
-    "correlate_adjoint",
-    _adjoint,
-    lambda needs, h, out, y, w, *, shape, **at: (
+    )
+
+
+def _adjoint_rule(
+    needs: Any, h: Any, out: Any, y: Any, w: Any, *, shape: tuple[int, int], **at: Any
+) -> tuple[Any, Any]:
+    return (
         correlate(h, w, **at) if needs[0] else None,
         correlate_weight(h, y, **at) if needs[1] else None,
-    ),
-)
+    )
+
+
+# x (n, h, w, c), w (kh·kw·c, o) -> (n, h', w', o)
+correlate: Primitive = define("correlate", _correlate, _correlate_rule)
+# y (n, h', w', o), w (kh·kw·c, o) -> (n, *shape, c)
+correlate_adjoint: Primitive = define("correlate_adjoint", _adjoint, _adjoint_rule)
 correlate_weight: Primitive = define(  # x (n, h, w, c), y (n, h', w', o) -> (kh·kw·c, o)
     "correlate_weight",
     _weight,
@@ -123,60 +128,41 @@ def _total(g: Any) -> Any:
     return sum(reshape(g, shape=(-1, g.shape[-1])), axis=0)
 
 
-def _conv(
-    xp: ModuleType, x: Any, w: Any, b: Any, *, activation: str = "linear", slope: float = 0.0, **at: Any
-) -> Any:
-    return _biased(xp, _correlate(xp, x, w, **at), b, activation, slope)
+def _with_bias(linear: Callable[..., Any]) -> Callable[..., Any]:
+    """The value ``activation(linear(x, w) + b)``, of a product that is linear in both."""
+
+    def value(
+        xp: ModuleType, x: Any, w: Any, b: Any, *, activation: str = "linear", slope: float = 0.0, **at: Any
+    ) -> Any:
+        return _biased(xp, linear(xp, x, w, **at), b, activation, slope)
+
+    return value
 
 
-def _conv_rule(
-    needs: Any,
-    g: Any,
-    out: Any,
-    x: Any,
-    w: Any,
-    b: Any,
-    *,
-    activation: str = "linear",
-    slope: float = 0.0,
-    **at: Any,
-) -> tuple[Any, Any, Any]:
-    g = _before(g, out, activation, slope)
-    return (
-        correlate_adjoint(g, w, shape=_image(x), **at) if needs[0] else None,
-        correlate_weight(x, g, **at) if needs[1] else None,
-        _total(g) if needs[2] else None,
-    )
+def _bias_rule(back: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any, Any]]:
+    """Its derivative; ``back`` is that of the product in x and w."""
+
+    def rule(
+        needs: Any,
+        g: Any,
+        out: Any,
+        x: Any,
+        w: Any,
+        b: Any,
+        *,
+        activation: str = "linear",
+        slope: float = 0.0,
+        **at: Any,
+    ) -> tuple[Any, Any, Any]:
+        g = _before(g, out, activation, slope)
+        return (*back(needs, g, None, x, w, **at), _total(g) if needs[2] else None)
+
+    return rule
 
 
-def _conv_transpose(
-    xp: ModuleType, y: Any, w: Any, b: Any, *, activation: str = "linear", slope: float = 0.0, **at: Any
-) -> Any:
-    return _biased(xp, _adjoint(xp, y, w, **at), b, activation, slope)
-
-
-def _conv_transpose_rule(
-    needs: Any,
-    g: Any,
-    out: Any,
-    y: Any,
-    w: Any,
-    b: Any,
-    *,
-    shape: tuple[int, int],
-    activation: str = "linear",
-    slope: float = 0.0,
-    **at: Any,
-) -> tuple[Any, Any, Any]:
-    g = _before(g, out, activation, slope)
-    return (
-        correlate(g, w, **at) if needs[0] else None,
-        correlate_weight(g, y, **at) if needs[1] else None,
-        _total(g) if needs[2] else None,
-    )
-
-
-conv: Primitive = define("conv", _conv, _conv_rule)  # activation(correlate(x, w) + b), b (o,)
+conv: Primitive = define(  # activation(correlate(x, w) + b), b (o,)
+    "conv", _with_bias(_correlate), _bias_rule(_correlate_rule)
+)
 conv_transpose: Primitive = define(  # activation(correlate_adjoint(y, w) + b), b (c,)
-    "conv_transpose", _conv_transpose, _conv_transpose_rule
+    "conv_transpose", _with_bias(_adjoint), _bias_rule(_adjoint_rule)
 )
