@@ -17,7 +17,7 @@ import transport as tp
 from bench import optima, problems, run, score, solvers, tables
 from bench.formats import dimacs, matrix_market, mps
 from bench.process import Limits
-from bench.reporting import data, page, svg
+from bench.reporting import data, page, readme, svg
 from bench.solvers.integers import whole_costs
 
 ROOT = Path(__file__).parent.parent
@@ -615,12 +615,25 @@ def test_readme_quotes_the_published_tables():
         f"{slower['3000']} of {found[3]} at 3,000"
     )
     assert said in text
-    for path in _published():
-        lost, total = data.wins(data.read(path.parent))
-        name = path.parent.name
-        assert re.search(rf"`{name}`[^.|]*\b{lost} of {total}\b", text), (
-            f"README on {name}: a rival wins {lost} of {total}"
-        )
+    for path, wanted in readme.pages().items():
+        assert path.read_text() == wanted, "python -m bench report --readme"
+
+
+def test_what_readme_says_is_counted_by_hand():
+    rows = [
+        _row("s:100", "kantorovich", 1.0), _row("s:100", "rival", 0.5), _row("s:200", "kantorovich", 1.0),
+        _row("s:200", "rival", 2.0), _row("s:300", "rival", 2.0, verdict="wrong silently"),
+    ]  # fmt: skip
+    found = {"one": data.Results(rows)}
+    said = readme.sentence(found)
+    assert "1 solvers of other libraries" in said
+    assert "`one` [1 of 2](bench/results/one/report.md)" in said
+    assert "1 answers of others are silently wrong, 2 of our 2 right" in said
+    assert "| 3        | 2       | 5    | 2 of 2     | 1                     | 1 of 2" in readme.overview(
+        found
+    )
+    with pytest.raises(ValueError, match="markers"):
+        readme.filled("no marker", "x")
 
 
 def test_readme_figures_are_in_the_tables():
