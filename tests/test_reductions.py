@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import optimize, sparse
 
 import transport as tp
 from transport._cost import Matrix
@@ -19,18 +19,26 @@ from transport._solver.reductions import (
     in_unit,
     transposed,
     without_massless,
+    without_shared,
 )
 from transport._solver.tuning import Tuning
 from transport._sparse import SparseMatrix
 
-ALWAYS = Tuning(duplicates_points=0, duplicates_pairs=-1, duplicates_distinct=2.0)
+ALWAYS = Tuning(
+    duplicates_points=0, duplicates_pairs=-1, duplicates_distinct=2.0, shared_pairs=-1, shared_kept=2.0
+)
 
 
 def merged(problem):
     return distinct(problem, ALWAYS) or Reduction(problem, problem, lambda answer: answer)
 
 
+def in_place(problem):
+    return without_shared(problem, ALWAYS) or Reduction(problem, problem, lambda answer: answer)
+
+
 REDUCTIONS = {
+    "in place": in_place,
     "without massless": without_massless,
     "in unit": in_unit,
     "in integers": in_integers,
@@ -53,6 +61,7 @@ def problems():
         "tiny matrix": Problem(Matrix(np.ldexp(c, -700)), a, b),
         "huge arcs": Problem(SparseMatrix.from_scipy(sparse.csr_array(few * 2.0**600)), a, b),
         "points": Problem(tp.PointCloud(x, y), a, b),
+        "one cloud": Problem(tp.PointCloud(x, x, "euclidean"), a, np.roll(a, 1)),
         "function": Problem(tp.FunctionCost(x, y, lambda u, v: abs(u[:, None] - v).sum(2)), a, b),
     }
 
@@ -108,3 +117,46 @@ def test_what_is_left():
     assert 0.5 <= in_unit(found["huge arcs"]).problem.cost.magnitude < 2
     assert in_unit(found["matrix"]).problem.cost is found["matrix"].cost
     assert transposed(found["matrix"]).problem.shape == (5, 6)
+    one = found["one cloud"]
+    over = np.count_nonzero(one.a > one.b), np.count_nonzero(one.b > one.a)
+    assert in_place(one).problem.shape == over
+    assert sum(over) < 12
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock", "chebyshev"])
+@pytest.mark.parametrize("power", [1.0, 0.4])
+def test_mass_that_both_sides_share_stays(metric, power):
+    """Against HiGHS on the whole matrix; a third of the atoms carries mass on one side only."""
+    rng = np.random.default_rng(17)
+    x = rng.integers(0, 6, (40, 2)).astype(float)
+    a, b = rng.dirichlet(np.ones(40)), rng.dirichlet(np.ones(40))
+    a[:7] = b[20:27] = 0.0
+    a, b = a / a.sum(), b / b.sum()
+    cost = tp.PointCloud(x, x.copy(), metric, power=power)
+    values = cost.block(0, 40)
+    sol = tp.solve(cost, a, b, solver=tp.Exact(tuning=ALWAYS))
+    assert sol.stats["path"][0].what == "mass in place"
+    rows = np.kron(np.eye(40), np.ones(40)), np.kron(np.ones(40), np.eye(40))
+    lp = optimize.linprog(values.ravel(), A_eq=np.vstack(rows), b_eq=np.concatenate([a, b]), method="highs")
+    assert sol.value == pytest.approx(lp.fun, rel=1e-9)
+    assert sol.lower_bound == pytest.approx(sol.value, rel=1e-12)
+    f, g = sol.potentials
+    assert np.all(f + g <= 1e-14)  # one function of the place, there and back
+    stays = sol.plan.toarray().diagonal()
+    np.testing.assert_allclose(stays, np.minimum(a, b), rtol=0, atol=1e-15)
+
+
+def test_where_shared_mass_may_have_to_move():
+    """Squared distances, another cloud, or so little to move that the rounding of a - b would show."""
+    rng = np.random.default_rng(5)
+    x, a, b = rng.random((30, 2)), rng.dirichlet(np.ones(30)), rng.dirichlet(np.ones(30))
+    assert without_shared(Problem(tp.PointCloud(x, x), a, b), ALWAYS) is None
+    assert without_shared(Problem(tp.PointCloud(x, x + 1e-9, "euclidean"), a, b), ALWAYS) is None
+    assert without_shared(Problem(tp.PointCloud(x, x, "euclidean"), a, a), ALWAYS) is None
+    near = a.copy()
+    near[0] += 1e-9
+    assert without_shared(Problem(tp.PointCloud(x, x, "euclidean"), a, near / near.sum()), ALWAYS) is None
+    squared = tp.solve(
+        tp.PointCloud([[0.0], [1.0], [2.0]], [[0.0], [1.0], [2.0]]), [0.5, 0.5, 0], [0, 0.5, 0.5]
+    )
+    assert squared.value == 1.0  # both step by one; 2.0 if the middle stayed

@@ -24,7 +24,7 @@ from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
 from transport._solver.pricing import Slices, Start, continued
 from transport._solver.progress import Pace, in_words
-from transport._solver.reductions import Reduction, distinct, integer_masses
+from transport._solver.reductions import IN_PLACE, Reduction, distinct, integer_masses, without_shared
 from transport._solver.sparse import SparseOracle
 from transport._solver.state import State
 from transport._solver.stored import stored, warm_potentials
@@ -99,7 +99,7 @@ class Exact(Solver):
                     "make one for it with transport.plan"
                 )
             plan = replace(plan, start=forced.start, core=forced.core)
-        work = Work(tuning=self.tuning, path=list(plan.reductions))
+        work = Work(tuning=_tuned(self.tuning, fewer), path=list(plan.reductions))
         state = State(
             problem if fewer is None else fewer.problem,
             plan,
@@ -119,10 +119,12 @@ class Exact(Solver):
     def _planned(self, problem: Problem, *, look: bool) -> tuple[Reduction | None, Plan]:
         method, warm = self.method if self.plan is None else self.plan.method, self.warm is not None
         may_merge = not warm and method in ("auto", "points")
-        fewer = distinct(problem, self.tuning) if may_merge else None
-        if fewer is None:
-            return None, planned(problem, method, self.tuning, warm=warm, look=look)
-        return fewer, planned(fewer.problem, method, self.tuning, warm=warm, whole=problem, look=look)
+        fewer = None
+        if may_merge:
+            fewer = without_shared(problem, self.tuning) or distinct(problem, self.tuning)
+        small = problem if fewer is None else fewer.problem
+        t = _tuned(self.tuning, fewer)
+        return fewer, planned(small, method, t, warm=warm, fewer=fewer, look=look)
 
     def step(self, state: State, budget: int) -> Status:
         """One slice of at most ~0.1 s; at most ``budget`` pivots."""
@@ -152,8 +154,8 @@ class Exact(Solver):
     def watch(self, state: State) -> tuple[str, Mapping[str, Any]]:
         """For callbacks: the certified interval so far and when it should be closed, in words and numbers."""
         core = state.core
-        problem = state.problem if state.merged is None else state.merged.before
-        mass = math.fsum(problem.a) / float(core.a.sum()) if core is not None else 1.0
+        total = math.fsum(state.problem.a) if state.merged is None else state.merged.total
+        mass = total / float(core.a.sum()) if core is not None else 1.0
         if state.flow is not None:
             mass = state.flow.unit
         facts = state.pace.look(core, state.kept.unit * mass)
@@ -183,6 +185,13 @@ class Exact(Solver):
             assert isinstance(core, Simplex)
             return state.flow.coupling(core)
         return state.kept.lift(Coupling(*_shipped(core, *state.masses), *core.potentials()))
+
+
+def _tuned(t: Tuning, fewer: Reduction | None) -> Tuning:
+    """The limits for what a reduction leaves."""
+    if fewer is None or fewer.what != IN_PLACE:
+        return t
+    return replace(t, linked_nodes_refined=t.linked_nodes_tied)
 
 
 def _solve(state: State) -> Slices[None]:

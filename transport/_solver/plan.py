@@ -30,7 +30,8 @@ least auction_choice arcs a row
 sparse, otherwise                                     shortlist           threaded, linked tree
 ====================================================  ==================  ===========================
 
-Linked: nodes > linked_nodes; (**) > linked_nodes_refined, as there is a basis; (***) > linked_nodes_grid.
+Linked: nodes > linked_nodes; (**) > linked_nodes_refined, as there is a basis (> linked_nodes_tied
+where mass stays in place); (***) > linked_nodes_grid.
 (*) Points, grids and functions are stored, and so count as stored costs, if pairs <= stored_pairs; in more
 than low_dimensions or high_dimensions, or if uneven, if pairs <= stored_pairs_high or medium_pairs (`_few`).
 
@@ -48,6 +49,7 @@ import numpy as np
 from transport._cost import Cost, Points
 from transport._problem import Problem
 from transport._solver.memory import require
+from transport._solver.reductions import Reduction
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 
@@ -111,7 +113,7 @@ def planned(
     tuning: Tuning = TUNING,
     *,
     warm: bool = False,
-    whole: Problem | None = None,
+    fewer: Reduction | None = None,
     look: bool = False,
 ) -> Plan:
     """The plan for ``problem``.
@@ -123,8 +125,8 @@ def planned(
     tuning : Tuning
     warm : bool
         Whether there is an earlier answer.
-    whole : Problem, optional
-        The problem as given, if ``problem`` is the one between its distinct points.
+    fewer : Reduction, optional
+        What made ``problem`` out of the one that was given.
     look : bool
         Build the search structures of points, to see whether they prune. Without, the start and the core of
         method "points" are left to `between_points`.
@@ -137,13 +139,11 @@ def planned(
         It would not fit.
     """
     method, reason = choose(problem, method, tuning)
-    (n, m), given = _with_mass(problem), (whole or problem).shape
+    (n, m), given = _with_mass(problem), (fewer.before if fewer else problem).shape
     steps = []
-    if whole is not None:
-        total, distinct = sum(given), sum(problem.shape)
-        part = f"<= duplicates_distinct = {tuning.duplicates_distinct:g} of all"
-        steps.append(Step("reduce", "duplicates merged", f"{distinct} of {total} points: {part}"))
-        reason = f"{reason}; {given[0]} x {given[1]} with duplicates"
+    if fewer is not None:
+        steps.append(Step("reduce", fewer.what, fewer.why))
+        reason = f"{reason}; {given[0]} x {given[1]} with {fewer.had}"
     if method in ("points", "matrix", "blocks", "sparse") and (n, m) != problem.shape:
         left = f"{problem.shape[0] - n} sources and {problem.shape[1] - m} sinks carry none"
         steps.append(Step("reduce", "massless atoms", left))

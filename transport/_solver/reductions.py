@@ -5,6 +5,7 @@ to the problem before out of one to the smaller. `Reduction.then` composes two.
 
 ====================  ==========================================================================
 `distinct`            points that coincide are merged, their masses added
+`without_shared`      between equal clouds at their distance, mass that both sides share stays
 `without_massless`    atoms without mass are left out (`Kept` says which are in, and in which order)
 `in_unit`             costs of extreme magnitude are divided by a power of two
 `in_integers`         masses become integers of exactly equal sums
@@ -36,6 +37,7 @@ from transport._solver.forest import shipped
 from transport._solver.tuning import TUNING, Tuning
 from transport._sparse import SparseMatrix
 
+MERGED, IN_PLACE = "duplicates merged", "mass in place"  # names of two reductions
 EXTREME = 400  # binary exponent of a cost: sums and differences must neither overflow nor underflow
 
 
@@ -46,6 +48,14 @@ class Reduction:
     before: Problem
     problem: Problem
     lift: Callable[[Coupling], Coupling]
+    what: str = ""  # as `Step.what` says it
+    why: str = ""
+    had: str = ""  # of the problem before
+
+    @property
+    def total(self) -> float:
+        """Mass of the smaller problem in the unit of the one before (`distinct` may count in others)."""
+        return math.fsum(self.problem.a if self.what == IN_PLACE else self.before.a)
 
     def then(self, reduce: Callable[[Problem], Reduction]) -> Reduction:
         """This one, and another of what it leaves."""
@@ -235,7 +245,8 @@ def distinct(problem: Problem, t: Tuning = TUNING) -> Reduction | None:
     points = problem.cost.restrict(x.first, y.first)
     assert points is not None
     merged = Problem(points, np.bincount(x.of, weights=a), np.bincount(y.of, weights=b))
-    return Reduction(problem, merged, lambda answer: _split(answer, problem, x, y))
+    why = f"{distinct} of {n + m} points: <= duplicates_distinct = {t.duplicates_distinct:g} of all"
+    return Reduction(problem, merged, lambda answer: _split(answer, problem, x, y), MERGED, why, "duplicates")
 
 
 def _split(answer: Coupling, before: Problem, x: Groups, y: Groups) -> Coupling:
@@ -253,6 +264,58 @@ def _split(answer: Coupling, before: Problem, x: Groups, y: Groups) -> Coupling:
     i = i[order][arc]
     n, m = before.shape
     return Coupling(*shipped(forest_parents(n, m, i, j), a, b), answer.f[x.of], answer.g[y.of])
+
+
+def without_shared(problem: Problem, t: Tuning = TUNING) -> Reduction | None:
+    """The problem of the excesses a - min(a, b) and b - min(a, b); None if that is none or hardly smaller.
+
+    Where d is a distance, mass that goes from i to j and mass that comes to i from k may as well go from k to
+    j: d(k, j) <= d(k, i) + d(i, j). So some optimal plan leaves min(a_i, b_i) where it is, if the clouds are
+    one and the same. With the optimal u(z) = min_j d(z, y_j) - g_j over the sinks of the smaller problem,
+    (u, -u) is optimal: u(x) - u(y) <= d(x, y), u >= f on its sources, -u >= g on its sinks. The arcs (i, i)
+    join each atom that shares its mass to the forest as a leaf. (l1 on a grid is left to the flow between
+    neighbours, where shared mass cancels anyway.)
+    """
+    cloud = problem.cost.points
+    if cloud is None or cloud.power > 1 or cloud.dim == 1 or "grid" in problem.cost.methods:
+        return None
+    a, b = problem.a, problem.b
+    if np.count_nonzero(a) * np.count_nonzero(b) <= t.shared_pairs:
+        return None
+    if cloud.y is not cloud.x and not np.array_equal(cloud.x, cloud.y):
+        return None
+    shared = np.minimum(a, b)
+    over, under = a - shared, b - shared
+    rows, cols, total = np.flatnonzero(over), np.flatnonzero(under), math.fsum(a)
+    kept, left = len(rows) + len(cols), min(math.fsum(over), math.fsum(under)) / total
+    given = np.count_nonzero(a) + np.count_nonzero(b)
+    if kept > t.shared_kept * given or left < t.shared_least:
+        return None
+    cost = problem.cost.restrict(rows, cols)
+    assert cost is not None
+    why = f"{kept} of {given} atoms carry more than the other side: <= shared_kept = {t.shared_kept:g} of all"
+    return Reduction(
+        problem,
+        Problem(cost, over[rows], under[cols]),
+        lambda answer: _with_shared(answer, problem, (rows, cols), np.flatnonzero(shared)),
+        IN_PLACE,
+        why,
+        "shared mass",
+    )
+
+
+def _with_shared(
+    answer: Coupling, before: Problem, kept: tuple[np.ndarray, np.ndarray], staying: np.ndarray
+) -> Coupling:
+    from transport._kernels.forests import forest_parents
+
+    rows, cols = kept
+    n, m = before.shape
+    i, j = np.append(rows[answer.rows], staying), np.append(cols[answer.cols], staying)
+    sinks = before.cost.restrict(np.arange(n), cols)
+    assert sinks is not None
+    u = sinks.row_transform(answer.g, np.arange(n))
+    return Coupling(*shipped(forest_parents(n, m, i, j), before.a, before.b), u, -u)
 
 
 def _total(coupling: Coupling) -> float:

@@ -80,6 +80,7 @@ class Tuning:
     # ---- the basis ("Threaded and linked")
     linked_nodes: int = 24_000  # nodes; > : parent pointers only, no thread
     linked_nodes_refined: int = 6_000  # the same after a coarser level or an earlier answer: few pivots
+    linked_nodes_tied: int = 24_000  # the same where mass stays in place: equal distances, many pivots
     linked_nodes_grid: int = 60_000  # the same for flows between neighbouring cells
     pieces_nodes: int = 30_000  # nodes; >= : the linked basis is solved in pieces first, with tours
     piece_nodes: int = 1024  # nodes of the first pieces
@@ -164,6 +165,11 @@ class Tuning:
     duplicates_points: int = 512  # points of both clouds; < : no look
     duplicates_pairs: int = 1 << 14  # pairs with mass; <= : no look
     duplicates_distinct: float = 0.8  # distinct points of all; > : not merged
+
+    # ---- equal clouds at their distance ("Mass in place")
+    shared_pairs: int = 1 << 14  # pairs with mass; <= : no look
+    shared_kept: float = 0.8  # atoms with an excess of all with mass; > : nothing is left out
+    shared_least: float = 1e-6  # of the total moves; < : likewise, its rounding would show
 
     # ---- the certificate ("Certificates")
     proof_pairs: int = 1 << 18  # pairs of a matrix; <= : one kernel proves both sides
