@@ -72,6 +72,18 @@ def test_rank_deficient_by_rank(ranks):
     assert _procrustes(p, q) == pytest.approx(true, rel=1e-12)
 
 
+def test_factors_of_full_rank_need_no_pivots_and_hidden_rank_is_found():
+    rng = np.random.default_rng(3)
+    a = spread(rng, 40, 1e6)
+    whole = factor(a)
+    assert np.array_equal(whole, np.tril(whole))
+    np.testing.assert_allclose(whole @ whole.T, a, atol=8 * EPS)
+    x = rng.normal(size=(40, 7))
+    hidden = x @ x.T / 40
+    for noise in (0.0, 4e-16):  # with it Cholesky's factor exists, of 33 columns of noise
+        assert factor(hidden + noise * np.eye(40)).shape == (40, 7)
+
+
 def test_factors_keep_grading_and_drop_noise():
     graded = np.diag([1.0, 1e-20, 1e-40, 0.0])
     assert factor(graded).shape == (4, 3)
