@@ -258,3 +258,46 @@ def test_free_support_refuses_and_stops():
         tp.free_barycenter([clouds[0], clouds[1][:, :1]])
     with pytest.raises(ValueError, match="their numbers must match"):
         tp.free_barycenter(clouds, masses=[None])
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_go_on_from_the_arcs_of_an_earlier_answer(equal):
+    """Masses as before, other costs: the optimum of a solve from nothing, in fewer pivots."""
+    from transport._kernels.simplex_dense import OPTIMAL
+    from transport._solver.at_once import solve_at_once
+
+    rng = np.random.default_rng(7)
+    a, b = (
+        (np.full(60, 1 / 60), np.full(40, 1 / 40)) if equal else (rng.dirichlet(np.ones(k)) for k in (60, 40))
+    )
+    x, y = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
+    _, first, rows, cols, _, _, g = solve_at_once(((x[:, None] - y) ** 2).sum(-1), a, b)
+    for size in (0.0, 0.01, 3.0):
+        cost = ((x[:, None] + size * rng.normal(size=(60, 1, 2)) - y) ** 2).sum(-1)
+        code, pivots, i, j, mass, f, h = solve_at_once(cost, a, b, g=g, arcs=(rows, cols))
+        assert code == OPTIMAL
+        value = float(cost[i, j] @ mass)
+        assert value == pytest.approx(tp.solve(cost, a, b).value, rel=1e-12)
+        assert (f[:, None] + h <= cost + 1e-12).all()
+        assert value == pytest.approx(a @ f + b @ h, rel=1e-12)
+        np.testing.assert_allclose(np.bincount(i, mass, 60), a, rtol=1e-13)
+        assert pivots < first or size > 1
+    other = rng.dirichlet(np.ones(60))  # arcs that cannot ship these masses are no help, and no harm
+    _, _, i, j, mass, *_ = solve_at_once(cost, other, b, g=g, arcs=(rows, cols))
+    assert float(cost[i, j] @ mass) == pytest.approx(tp.solve(cost, other, b).value, rel=1e-12)
+
+
+def test_free_support_with_masses_of_zero_and_large():
+    """Where no single kernel call suits, `solve` does it: a mass of 0, and more pairs than go in one."""
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(40, 2)), rng.normal(size=(30, 2)) + 2
+    b = rng.dirichlet(np.ones(30))
+    b[3] += b[4]
+    b[4] = 0.0
+    found = tp.free_barycenter([x, y], masses=[None, b], tol=1e-12)
+    less = tp.free_barycenter([x, np.delete(y, 4, 0)], masses=[None, np.delete(b, 4)], tol=1e-12)
+    assert found.value == pytest.approx(less.value, rel=1e-9)
+    assert found.lower_bound == pytest.approx(less.lower_bound, rel=1e-9)
+    large = [rng.normal(size=(530, 2)), rng.normal(size=(530, 2)) + 1]
+    both = tp.free_barycenter(large)
+    assert both.value == pytest.approx(0.25 * tp.solve(tp.PointCloud(*large)).value, rel=1e-8)

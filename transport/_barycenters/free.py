@@ -12,16 +12,24 @@ import numpy as np
 from transport._answer import Status
 from transport._barycenters.fixed import check_weights, not_closed
 from transport._barycenters.result import Barycenter
+from transport._certificate import certify
+from transport._ending import certified
 from transport._points import PointCloud
+from transport._problem import Coupling, Problem
 from transport._projection import barycentric_map
 from transport._solution import Solution
 from transport._solve import solve
+from transport._solver.at_once import solve_at_once
+from transport._solver.base import Outcome
+from transport._solver.plan import is_small
+from transport._solver.tuning import TUNING
 from transport.internal import (
     CtrlC,
     as_points,
     as_weights,
     check_count,
     check_positive,
+    clock,
     namespace,
     on_device_of,
     to_numpy,
@@ -105,22 +113,20 @@ def free_barycenter(
         xp = namespace(start_masses) if start_masses is not None else namespace()
         q = to_numpy(as_weights(start_masses, "start_masses", xp=xp, size=len(z), normalize=normalize))
     kept = [k for k in range(len(clouds)) if shares[k] > 0]
-    solutions: list[Solution | None] = [None] * len(clouds)
+    ways = {k: _Way(clouds[k], sizes[k] * (math.fsum(q) / math.fsum(sizes[k]))) for k in kept}
     value, done = math.inf, 0
     settled = False
     while not settled and done < max_iter:
         done += 1
-        moved = []
-        for k in kept:
-            total = math.fsum(q) / math.fsum(sizes[k])
-            solutions[k] = solve(PointCloud(z, clouds[k]), q, sizes[k] * total, warm=solutions[k])
-        current = math.fsum(shares[k] * solutions[k].value for k in kept)  # type: ignore[union-attr]
+        costs = [ways[k].move(z, q) for k in kept]
+        current = math.fsum(shares[k] * cost for k, cost in zip(kept, costs))
         settled = not value - current > tol * abs(current)
         if current <= value:
-            best, value, answer = z, current, list(solutions)
+            best, value, known = z, current, {k: ways[k].known for k in kept}
         if not settled:
-            moved = [shares[k] * barycentric_map(solutions[k], None, None) for k in kept]  # type: ignore[arg-type]
-            z = np.sum(moved, axis=0)
+            z = np.sum([shares[k] * ways[k].mean() for k in kept], axis=0)
+    answer = [ways[k].certified(known[k]) if k in ways else None for k in range(len(clouds))]
+    value = math.fsum(shares[k] * answer[k].value for k in kept)  # type: ignore[union-attr]
     upper = math.fsum(shares[k] * answer[k].upper_bound for k in kept)  # type: ignore[union-attr]
     found = Barycenter(
         measure=on_device_of(q, given[0]),
@@ -136,6 +142,60 @@ def free_barycenter(
     if not settled:
         raise not_closed(found, f"the support still moves after {done} sweeps: raise max_iter or tol", tol)
     return found
+
+
+class _Way:
+    """Exact transport from a support that moves to one measure; certified only where that is asked for."""
+
+    def __init__(self, cloud: np.ndarray, mass: np.ndarray) -> None:
+        self.cloud, self.mass = cloud, mass
+        self.known: Solution | tuple[Problem, Coupling] | None = None
+
+    def move(self, z: np.ndarray, q: np.ndarray) -> float:
+        """The cost from the points ``z`` with masses ``q``, begun at the potentials of the call before."""
+        problem = Problem(PointCloud(z, self.cloud), q, self.mass)
+        coupling = self._in_one_call(problem)
+        if coupling is None:
+            warm = self.known if isinstance(self.known, Solution) else None
+            self.known = solve(problem.cost, q, self.mass, warm=warm)
+            return self.known.value
+        self.known = problem, coupling
+        return math.fsum(problem.cost.entries(coupling.rows, coupling.cols) * coupling.mass)
+
+    def _in_one_call(self, problem: Problem) -> Coupling | None:
+        from transport._kernels.simplex_dense import OPTIMAL
+
+        if problem.has_zero_mass or not is_small(problem.shape, TUNING):
+            return None
+        before = self.known[1] if isinstance(self.known, tuple) else None
+        arcs, g = (None, None) if before is None else (before[:2], before.g)
+        costs = problem.cost.block(0, problem.shape[0])
+        code, _, *parts = solve_at_once(costs, problem.a, problem.b, g=g, arcs=arcs)
+        return Coupling(*parts) if code == OPTIMAL else None
+
+    def mean(self) -> np.ndarray:
+        """The barycentric projection."""
+        if isinstance(self.known, Solution):
+            return np.asarray(barycentric_map(self.known, None, None))
+        assert self.known is not None
+        rows, cols, mass = self.known[1][:3]
+        n = len(self.known[0].a)
+        sent = np.bincount(rows, mass, n)
+        parts = [np.bincount(rows, mass * y, n) / sent for y in self.cloud[cols].T]
+        return np.stack(parts, axis=1)
+
+    def certified(self, known: Solution | tuple[Problem, Coupling] | None) -> Solution:
+        """What `move` has found, with its certificate."""
+        assert known is not None
+        if isinstance(known, Solution):
+            return known
+        start, (problem, coupling) = clock(), known
+        certificate = certify(problem, coupling)
+        outcome = Outcome(coupling, Status.OPTIMAL, 0, 0.0, {"method": "matrix"})
+        found = certified(problem, outcome, certificate, tol=1e-9, like=None, start=start)
+        if found.status is Status.OPTIMAL:
+            return found
+        return solve(problem.cost, problem.a, problem.b)
 
 
 def _clouds(given: list[Any], masses: Any, normalize: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -159,6 +219,7 @@ def _pairwise_bound(clouds: list[np.ndarray], sizes: list[np.ndarray], shares: n
     """sum_{k<l} w_k w_l W_2^2(a_k, a_l), from below."""
     total = 0.0
     for k, m in combinations(np.flatnonzero(shares > 0), 2):
-        other = sizes[m] * (math.fsum(sizes[k]) / math.fsum(sizes[m]))
-        total += shares[k] * shares[m] * solve(PointCloud(clouds[k], clouds[m]), sizes[k], other).lower_bound
+        way = _Way(clouds[m], sizes[m] * (math.fsum(sizes[k]) / math.fsum(sizes[m])))
+        way.move(clouds[k], sizes[k])
+        total += shares[k] * shares[m] * way.certified(way.known).lower_bound
     return float(total * (1 - 2.0**-48))

@@ -12,6 +12,7 @@ from transport._kernels.costs import lower_rows, scan_rows
 from transport._kernels.dense_start import cheapest_first
 from transport._kernels.forests import peel
 from transport._kernels.masses import integer_masses
+from transport._kernels.simplex_pool import greedy_flow
 from transport._kernels.simplex_tree import EPS8, MOVED, ROW, _pivot
 from transport._kernels.simplex_tree import PIVOTS as PIVOTS
 from transport._kernels.vector import least_difference, place_of
@@ -268,13 +269,39 @@ def solve(c, a, b, g, limit, limits, warm):
     most of its arcs: who has that has a basis too. After LIMIT the plan ships everything, as far as it got;
     after UNFIT it may be empty.
     """
+    units_a, units_b = integer_masses(a, b)
+    grown = ship(c, units_a, units_b, g, limit, limits, warm)
+    return _weighed(c, a, b, units_a, grown, limits)
+
+
+@compiled
+def resume(c, a, b, arcs, g, limit, limits):
+    """`solve` for the masses of an earlier plan, from its arcs (rows, cols), a forest, and potentials ``g``.
+
+    UNFIT if the arcs cannot ship everything.
+    """
+    rows, cols = arcs
+    units_a, units_b = integer_masses(a, b)
+    left_a, left_b = units_a.copy(), units_b.copy()
+    ids, flows = greedy_flow(np.arange(len(rows)), rows, cols, left_a, left_b)
+    f, g, w = np.zeros(len(a)), g.copy(), np.empty(c.shape)
+    if left_a.any() or not ordinary(c) or not reduce_costs(c, f, g, w):
+        none = np.empty(0, np.int64)
+        return UNFIT, 0, none, none, np.empty(0), f, g
+    start = loudness(f, g, units_a, units_b)
+    grown = _grown(w, (rows[ids], cols[ids], flows), (f, g), (units_a, units_b), start, limit, limits)
+    return _weighed(c, a, b, units_a, grown, limits)
+
+
+@compiled
+def _weighed(c, a, b, units_a, grown, limits):
+    """The plan of a grown tree in the masses as given."""
     n = len(a)
     nodes = n + len(b)
     rows = np.empty(nodes, np.int64)
     cols = np.empty(nodes, np.int64)
     mass = np.empty(nodes)
-    units_a, units_b = integer_masses(a, b)
-    code, pivots, parent, _, f, g, spread = ship(c, units_a, units_b, g, limit, limits, warm)
+    code, pivots, parent, _, f, g, spread = grown
     if len(parent) == 0:
         return code, pivots, rows[:0], cols[:0], mass[:0], f, g
     flow = peel(n, parent, a, b)
@@ -298,7 +325,7 @@ def ship(c, a, b, g, limit, limits, warm):
 
     ``spread``: the most that mass times |potential| summed up to; more than the costs, and these lose digits.
     """
-    giant, _, effort, passes, greedy_limits = limits
+    giant, _, _, _, greedy_limits = limits
     n, m = c.shape
     nodes = n + m
     f = np.zeros(n)
@@ -318,6 +345,19 @@ def ship(c, a, b, g, limit, limits, warm):
         return UNFIT, 0, none, none, f, g, spread
     if warm and ties(w, rows[:count], cols[:count], f, g):
         return UNFIT, 0, none, none, f, g, spread
+    forest = rows[:count], cols[:count], flows[:count]
+    return _grown(w, forest, (f, g), (a, b), spread, limit, limits)
+
+
+@compiled
+def _grown(w, forest, duals, masses, spread, limit, limits):
+    """Pivots on all relative costs ``w`` from a forest that ships everything; what `ship` returns."""
+    _, _, effort, passes, _ = limits
+    rows, cols, flows = forest
+    f, g = duals
+    a, b = masses
+    n, m = w.shape
+    nodes = n + m
     tree = (
         np.empty(nodes + 1, np.bool_),
         np.empty(nodes + 1, np.uint32),
@@ -328,7 +368,7 @@ def ship(c, a, b, g, limit, limits, warm):
         np.empty(nodes + 1),
         np.empty(nodes + 1),
     )
-    hang(w, rows[:count], cols[:count], flows[:count], tree)
+    hang(w, rows, cols, flows, tree)
     cursor = np.zeros(5, np.int64)
     code = _run(w, tree, cursor, limit, 0, effort, passes)
     pi = tree[7]

@@ -18,18 +18,26 @@ def solve_at_once(
     b: np.ndarray,
     *,
     g: np.ndarray | None = None,
+    arcs: tuple[np.ndarray, np.ndarray] | None = None,
     budget: int | None = None,
     giants: bool = True,
     tuning: Tuning = TUNING,
 ) -> Shipped:
     """(code, pivots, rows, cols, mass, f, g); see `transport._kernels.simplex_dense.solve`.
 
-    Not ``giants``: leave it if the plan to start from needs giant costs; a pool does without.
+    ``g`` and ``arcs`` (a forest that can ship these masses) are those of an earlier answer. Not ``giants``:
+    leave it if the plan to start from needs giant costs; a pool does without.
     """
     from transport._kernels import simplex_dense as k
 
     shipped: Shipped
     warm = g is not None
+    if g is not None and arcs is not None:
+        limit = tuning.at_once_pivots * (len(a) + len(b))
+        shipped = k.resume(c, a, b, arcs, g, limit, tuning.dense(tuning.giant))
+        if shipped[0] == k.OPTIMAL:
+            return shipped
+        g, warm = None, False
     if g is None:
         g = line_potential(c, a, b, tuning)
     limit = max(tuning.at_once_least, tuning.at_once_pivots * (len(a) + len(b)))
