@@ -6,6 +6,7 @@
     optima    certified optima of the standard instances: check them, or write them anew
     convert   a problem as DIMACS min, MPS or Matrix Market, for codes that are not Python
     score     what such a code answered
+    benchopt  problems, solvers and judge as a benchopt benchmark
     against   rows of a commit and of the working tree, in turns
     table     the older tables (exact, exact_points, families, entropic, ...), one alone
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "optima": "bench.optima",
     "convert": "bench.formats",
     "score": "bench.answers",
+    "benchopt": "bench.benchopt",
     "against": "bench.against",
     "table": "bench.tables",
 }

@@ -56,8 +56,8 @@ def forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def store(answer: Any, path: Path) -> dict[str, Any]:
-    """Write the plan as arrays; return what fits in a line."""
+def facts_of(answer: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """(value and status, plan as arrays: "dense", or "rows", "cols" and perhaps "mass"; empty without)."""
     if not isinstance(answer, dict):
         answer = {"value": float(answer)} if np.ndim(answer) == 0 else {"plan": answer}
     facts: dict[str, Any] = {"status": str(answer.get("status", ""))}
@@ -65,15 +65,20 @@ def store(answer: Any, path: Path) -> dict[str, Any]:
         facts["value"] = float(answer["value"])
     plan = answer.get("plan")
     if plan is None:
-        return facts
+        return facts, {}
     if hasattr(plan, "tocoo"):
         coo = plan.tocoo()
         plan = (coo.row, coo.col, coo.data)
     if isinstance(plan, tuple):
-        arrays = dict(zip(("rows", "cols", "mass"), (np.asarray(part) for part in plan)))
-    else:
-        arrays = {"dense": np.asarray(plan, dtype=float)}
-    np.savez(path, **arrays)
+        return facts, dict(zip(("rows", "cols", "mass"), (np.asarray(part) for part in plan)))
+    return facts, {"dense": np.asarray(plan, dtype=float)}
+
+
+def store(answer: Any, path: Path) -> dict[str, Any]:
+    """Write the plan as arrays; return what fits in a line."""
+    facts, arrays = facts_of(answer)
+    if arrays:
+        np.savez(path, **arrays)
     return facts
 
 

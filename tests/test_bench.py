@@ -669,3 +669,22 @@ def test_conformance_names_solvers_that_exist():
         assert isinstance(found, solvers.Solver)
     value = solvers.SOLVERS["kantorovich"]([[0.0, 2.0], [1.0, 0.0]], [0.75, 0.25], [0.5, 0.5])
     assert json.loads(json.dumps(value["value"])) == 0.5
+
+
+def test_the_benchopt_export_is_python_and_leaves_others_files_alone(tmp_path, capsys):
+    """It was run with benchopt 1.10; here: every file compiles, and every solver is named."""
+    from bench import benchopt
+
+    out = tmp_path / "export"
+    assert benchopt.main([str(out), "--suite", "adversarial"]) == 0
+    for path in out.glob("**/*.py"):
+        compile(path.read_text(), str(path), "exec")
+    assert "tiny:64" in (out / "datasets" / "problems.py").read_text()
+    regular = set(solvers.chosen(""))
+    listed = {name for name in regular if any(repr(name) in p.read_text() for p in out.glob("solvers/*.py"))}
+    assert listed == regular
+    (out / "solvers" / "mine.py").write_text("precious = 1\n")
+    with pytest.raises(SystemExit) as ended:
+        benchopt.main([str(out)])
+    assert ended.value.code == 2
+    assert (out / "solvers" / "mine.py").read_text() == "precious = 1\n"
