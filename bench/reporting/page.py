@@ -203,13 +203,17 @@ def charts(results: Results) -> str:
     memory = data.series(results, "added_mb")
     for name, found in data.series(results, "seconds").items():
         lines = _ours_first(found)
-        slopes = {s: f"n^{e:.1f}" for s, line in lines.items() if (e := data.exponent(line)) is not None}
-        made.append(_figure(f"{name}: time", svg.chart(lines, ("n", "seconds"), notes=slopes)))
+        made.append(_figure(f"{name}: time", svg.chart(lines, ("n", "seconds"), notes=_slopes(lines))))
         mb = {s: memory.get(name, {}).get(s, []) for s in lines}
-        made.append(_figure(f"{name}: memory", svg.chart(mb, ("n", "MB added"))))
+        large = {s: [point for point in line if point[1] > data.BASE_MB] for s, line in mb.items()}
+        made.append(_figure(f"{name}: memory", svg.chart(mb, ("n", "MB added"), notes=_slopes(large))))
     if made:
         parts.append(f"<h2>Time and memory against size</h2>{_grid(made)}")
     return "".join(parts)
+
+
+def _slopes(lines: dict[str, Any]) -> dict[str, str]:
+    return {s: f"n^{e:.1f}" for s, line in lines.items() if (e := data.exponent(line)) is not None}
 
 
 def _figure(title: str, picture: str) -> str:
