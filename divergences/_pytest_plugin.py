@@ -1,6 +1,7 @@
 """pytest plugin: ``pytest --ot-solver=module:function`` puts a transport solver through its cases.
 
-Registered under the entry point ``pytest11``. Without the option it does nothing and imports nothing.
+Registered under the entry point ``pytest11``. Without the option or the fixture `warm_kernels` it does
+nothing and imports nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ot-time-limit", type=float, default=10.0, metavar="SECONDS", help="for one call of the solver"
     )
+
+
+@pytest.fixture(scope="session")
+def warm_kernels() -> None:
+    """Kernels loaded before the test, so that Hypothesis' deadline measures the test alone.
+
+    The strategies of `divergences.testing` do this themselves; it is for tests that draw their own arrays.
+    """
+    from divergences.testing._strategies import warm_up
+
+    warm_up()
 
 
 def pytest_collection(session: pytest.Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import transport as tp
 from divergences.hierarchy import BOUNDS, Pair, Verdict
 from divergences.hierarchy._mutants import all_mutants
 from divergences.testing import (
+    Law,
     LawBroken,
     assert_distances,
     assert_laws,
@@ -23,7 +25,9 @@ from divergences.testing import (
     conformance,
     costs,
     couplings,
+    distributions,
     finite_metrics,
+    gaussian_pairs,
     known_optimal,
     labelled_histograms,
     laws,
@@ -35,9 +39,12 @@ from divergences.testing import (
     metric_pairs,
     near_equal_pairs,
     point_clouds,
+    sample_pairs,
     transport_problems,
 )
+from divergences.testing._divergence_laws import FACTS
 from divergences.testing._laws import SUBJECTS
+from divergences.testing._parametric import FAMILIES
 from divergences.testing._problems import KINDS
 from divergences.testing._strategies import RELATIONS
 
@@ -247,20 +254,47 @@ def test_unknown_words_are_refused_with_the_known_ones():
 # --- laws: ours obey, wrong ones are caught, and the smallest case is small
 
 OURS = {name: getattr(dv, name) for name in SUBJECTS if hasattr(dv, name)}
-OURS |= {"solver": tp.solve, "line": lambda x, y, a, b: tp.wasserstein_1d(x, y, a=a, b=b)}
+OURS |= {
+    "solver": tp.solve,
+    "gaussian": tp.bures_wasserstein,
+    "line": lambda x, y, a, b: tp.wasserstein_1d(x, y, a=a, b=b),
+    "line_w2": lambda x, y, a, b: tp.wasserstein_1d(x, y, a=a, b=b, p=2),
+}
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_ours_obey_every_law(subject):
-    for law in laws_for(subject):
-        check(law, OURS[subject], max_examples=8)
+    for law in laws_for(subject, **BATCHED.get(subject, {})):
+        check(law, OURS[subject], max_examples=6)
+
+
+BATCHED = {name: {"batched": True} for name in FACTS}
+
+
+def _by_strategy():
+    """The laws of every subject, those with one strategy of cases together: drawing takes the time."""
+    found = {}
+    for subject in SUBJECTS:
+        for law in laws_for(subject, **BATCHED.get(subject, {})):
+            found.setdefault(id(law.cases), []).append(law)
+    return list(found.values())
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("subject", SUBJECTS)
-def test_ours_obey_every_law_at_length(subject):
-    for law in laws_for(subject):
-        check(law, OURS[subject], max_examples=1000, seed=1)
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("part", range(len(_by_strategy())))
+def test_ours_obey_every_law_over_ten_thousand_examples(part):
+    """Each law on KANTOROVICH_EXAMPLES cases (10,000): hours for all of them."""
+    together = _by_strategy()[part]
+
+    def judge(_, case):
+        for law in together:
+            for demand in law.judge(OURS[law.subject], case):
+                yield demand._replace(shown=f"{law.subject}, {law.name}: {demand.shown}")
+
+    law = together[0]
+    examples = int(os.environ.get("KANTOROVICH_EXAMPLES", "10000"))
+    check(Law(law.name, law.subject, law.statement, law.cases, judge), None, max_examples=examples, seed=1)
 
 
 def _greedy(cost, a, b):
@@ -351,25 +385,174 @@ def test_wrong_solvers_break_the_law_that_names_their_fault(name):
         check(law, wrong, max_examples=40)
 
 
-def test_a_bare_given_passes_the_default_deadline_on_its_first_example():
-    """In a process of its own: nothing is loaded, and Hypothesis' deadline of 200 ms holds."""
+def _fresh(code):
+    """Run in a process of its own, where nothing is loaded."""
     import subprocess
     import sys
     from pathlib import Path
 
-    code = (
+    root = Path(__file__).parent.parent
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+
+
+FIRST = {
+    "measures()": "dv.entropy(case)",
+    "measure_pairs()": "dv.js(case.p, case.q)",
+    "line_cases()": "tp.wasserstein_1d(case.x, case.y, a=case.a, b=case.b)",
+    "point_clouds()": "tp.solve(tp.PointCloud(case.x, case.x, 'sqeuclidean'), case.a, case.a)",
+    "costs()": "tp.solve(case)",
+    "couplings()": "dv.kl(case.plan.ravel(), case.plan.ravel())",
+    "known_optimal()": "tp.solve(case.cost, case.a, case.b)",
+    "labelled_histograms()": "dv.tv(case.aligned.p, case.aligned.q)",
+    "gaussian_pairs()": "tp.bures_wasserstein(case.mean_p, case.cov_p, case.mean_q, case.cov_q)",
+    "sample_pairs()": "dv.energy(case.x, case.y)",
+    "distributions(families=['norm'])": "dv.kl(case.law, case.law)",
+    "transport_problems()": "tp.solve(case.cost, case.a, case.b)",
+}
+CHEAP = ("transport_problems()", "line_cases()")
+
+
+def _bare_given_passes(strategy):
+    done = _fresh(
         "from hypothesis import given, settings\n"
-        "from divergences.testing import transport_problems\n"
-        "import transport as tp\n"
+        f"from divergences.testing import {strategy.split('(')[0]}\n"
+        "import transport as tp, divergences as dv\n"
         "@settings(max_examples=5, derandomize=True, database=None)\n"
-        "@given(transport_problems())\n"
+        f"@given({strategy})\n"
         "def right(case):\n"
-        "    assert abs(tp.solve(case.cost, case.a, case.b).value - float(case.value)) <= 1e-12\n"
+        f"    {FIRST[strategy]}\n"
         "right()\n"
     )
-    root = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("strategy", CHEAP)
+def test_a_bare_given_passes_the_default_deadline_on_its_first_example(strategy):
+    """In a process of its own: nothing is loaded, and Hypothesis' deadline of 200 ms holds."""
+    _bare_given_passes(strategy)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("strategy", [s for s in FIRST if s not in CHEAP])
+def test_a_bare_given_of_any_strategy_passes_the_default_deadline(strategy):
+    _bare_given_passes(strategy)
+
+
+# --- strategies of laws with parameters
+
+
+@settings(max_examples=40)
+@given(distributions())
+def test_laws_of_scipy_have_the_moments_their_formulas_say(case):
+    """scipy's own moments are the independent source."""
+    mean, variance = (float(v) for v in case.law.stats("mv"))
+    assert case.mean == pytest.approx(mean, rel=1e-12, abs=1e-12)
+    assert case.variance == pytest.approx(variance, rel=1e-10) or case.variance == variance == math.inf
+    import scipy.stats
+
+    space = {"scipy": __import__("scipy"), "case": case}
+    exec(repr(case), space)
+    assert space["law"].args == case.law.args
+    assert isinstance(scipy.stats, type(math))
+
+
+def test_every_family_is_drawn_and_strange_ones_are_refused():
+    for name, family in FAMILIES.items():
+
+        @settings(max_examples=2)
+        @given(distributions(families=[name]))
+        def holds(case):
+            assert case.family == name  # noqa: B023
+            assert hasattr(case.law.dist, "pmf") == family.discrete  # noqa: B023
+
+        holds()
+    with pytest.raises(ValueError, match="zipf"):
+        distributions(families=["zipf"])
+    with pytest.raises(ValueError, match="none is left"):
+        distributions(families=["norm"], discrete=True)
+    with pytest.raises(ValueError, match="no metric"):
+        costs(metric=True, forbidden=True)
+
+
+@settings(max_examples=30)
+@given(gaussian_pairs(), gaussian_pairs(near=True))
+def test_gaussian_pairs_know_their_distance(case, near):
+    """The stored covariances are exactly M A M; the formula with matrix roots is the independent source."""
+    from scipy.linalg import sqrtm
+
+    for pair in (case, near):
+        assert (pair.matrix @ pair.cov_p @ pair.matrix == pair.cov_q).all()
+        assert np.linalg.eigvalsh(pair.matrix).min() > 0
+    root = sqrtm(case.cov_p)
+    cross = np.trace(sqrtm(root @ case.cov_q @ root)).real
+    squared = ((case.mean_p - case.mean_q) ** 2).sum() + np.trace(case.cov_p + case.cov_q) - 2 * cross
+    assert float(case.squared) == pytest.approx(squared, abs=1e-7 * np.trace(case.cov_p + case.cov_q))
+
+
+@settings(max_examples=30)
+@given(sample_pairs(), line_cases())
+def test_samples_and_lines_know_their_distances(samples, line):
+    from scipy import stats
+
+    x, y = samples.x, samples.y
+    n, m = len(x), len(y)
+    cdf = stats.energy_distance(x, y) ** 2  # the V-statistic
+    own = np.abs(x[:, None] - x).sum() / (n * n * (n - 1)) + np.abs(y[:, None] - y).sum() / (m * m * (m - 1))
+    assert float(samples.energy) == pytest.approx(cdf - own, abs=1e-9)
+    assert float(line.value) == pytest.approx(
+        stats.wasserstein_distance(line.x, line.y, line.a, line.b), abs=1e-9
+    )
+    cost = (line.x[:, None] - line.y) ** 2
+    assert float(line.squared) == pytest.approx(tp.solve(cost, line.a, line.b).value, rel=1e-12, abs=1e-12)
+
+
+# --- messages
+
+
+def test_assertions_show_a_line_that_reproduces_the_failure_and_hide_their_own_frames():
+    wrong = {"js": lambda p, q: dv.js(p, q) / 2, "w": lambda x, y, a, b: 0.0, "kl": lambda p, q: dv.kl(q, p)}
+    with pytest.raises(AssertionError) as found:
+        assert_distances(js=wrong["js"])
+    assert "p = np.array([" in str(found.value)
+    line = next(text for text in str(found.value).splitlines() if "import numpy" in text)
+    exec(line.strip(), {"f": wrong["js"]})
+    with pytest.raises(AssertionError, match=r"x = np.array\(.*print\(f\(x, y, a, b\)\)"):
+        assert_laws(w=wrong["w"])
+    with pytest.raises(AssertionError, match=r"cost = np.array\(.*print\(f\(cost, a, b\)\)"):
+        assert_transport_solver(lambda c, a, b: 0.0)
+    for assertion in (assert_distances, assert_laws, assert_transport_solver, check):
+        assert "__tracebackhide__" in assertion.__code__.co_varnames
+
+
+# --- conformance: refusals and small cases
+
+
+def test_conformance_of_divergences_wants_refusals():
+    report = conformance(js=dv.js, tv="divergences:tv", entropy=dv.entropy, max_examples=3)
+    assert report.ok, str(report)
+    refused = [r for r in report.results if r.family == "must be refused"]
+    assert len(refused) == 16 + 16 + 7
+
+    def lenient(p, q):
+        return (
+            0.5 * float(np.abs(np.asarray(p) - np.asarray(q)).sum()) if len(p) == len(q) and len(p) else 0.0
+        )
+
+    found = conformance(tv=lenient, max_examples=3)
+    assert "returned 0.5 of [1.0, 1.0], [0.5, 0.5]" in str(found)
+    assert found.counts["wrong silently"] == 16
+
+
+def test_a_wrong_answer_is_shown_by_a_small_case():
+    def largest(cost, a, b):
+        return -tp.solve(-np.asarray(cost, dtype=float), a, b).value if np.isfinite(cost).all() else 0.0
+
+    report = conformance(largest, isolate=False)
+    small = next(r for r in report.results if r.family == "small")
+    space = {"f": largest}
+    exec(small.line, space)
+    assert space["cost"].size <= 6
+    assert small.line in str(report)
 
 
 # --- conformance
@@ -401,7 +584,7 @@ def test_verdicts_of_solvers_that_misbehave(tmp_path, monkeypatch):
     wanted = {"crash": "crashed", "hang": "hung", "refuse": "refused", "warn": "wrong with a warning"}
     for name, verdict in {**wanted, "silent": "wrong silently"}.items():
         limit = 3.0 if name == "hang" else 60.0
-        report = conformance(f"misbehaving:{name}", time_limit=limit)
+        report = conformance(f"misbehaving:{name}", time_limit=limit, shrink=0)
         assert not report.ok
         assert report.counts[verdict] >= (1 if name in ("crash", "hang") else 30), str(report)
         if name in ("crash", "hang"):

@@ -104,8 +104,8 @@ def _differ(case: Instance) -> float:
 
 def law_failures(
     functionals: Functionals, cases: list[Instance], only: frozenset[str]
-) -> Iterator[tuple[str, str, str, str]]:
-    """(functional, law, where, detail) of the first case that breaks each law."""
+) -> Iterator[tuple[str, str, int, str]]:
+    """(functional, law, which case, detail) of the first case that breaks each law."""
     for law in LAWS.values():
         for name in sorted(law.functionals & only):
 
@@ -120,5 +120,5 @@ def law_failures(
                 broken = left != right and not (excess <= slack)
                 if broken and not (left == math.inf == right or (not law.equality and right == math.inf)):
                     relation = "=" if law.equality else "<="
-                    yield name, law.name, f"case {i}", f"{left:.9g} {relation} {right:.9g} is false"
+                    yield name, law.name, i, f"{left:.9g} {relation} {right:.9g} is false"
                     break

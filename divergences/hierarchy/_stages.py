@@ -37,15 +37,35 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Failure:
-    """One broken demand."""
+    """One broken demand; ``case`` is what the functional was shown, where it was one case."""
 
     stage: str
     functional: str
     where: str
     detail: str
+    case: Instance | None = None
 
     def __str__(self) -> str:
         return f"[{self.stage}] {self.functional} at {self.where}: {self.detail}"
+
+    @property
+    def line(self) -> str:
+        """The case as Python, with the functional called ``f``; empty where there is none."""
+        return "" if self.case is None else shown(self.case, self.functional)
+
+
+def shown(case: Instance, functional: str) -> str:
+    """A case as a line of Python that calls the functional, ``f``, on it."""
+    names, call = ("p", "q"), "f(p, q)"
+    if functional == "kl_reverse":
+        call = "f(q, p)"
+    elif functional == "w":
+        line = case.cost is None
+        names, call = (
+            (("x", "y", "a", "b"), "f(x, y, a, b)") if line else (("cost", "a", "b"), "f(cost, a, b)")
+        )
+    text = "; ".join(f"{name} = np.array({getattr(case, name).tolist()!r})" for name in names)
+    return f"import numpy as np; {text}; print({call})"
 
 
 Only = frozenset[str]
@@ -58,7 +78,8 @@ def inequalities(battery: Battery, f: Functionals, only: Only, *, core: bool = F
     for name in TESTED:
         columns[name] = np.array([_number(battery.value(f, name, c.instance)) for c in cases])
         for i in np.flatnonzero(~(columns[name] >= 0)) if name in only else ():
-            yield Failure("A", name, cases[i].label, f"{columns[name][i]} is not a non-negative number")
+            detail = f"{columns[name][i]} is not a non-negative number"
+            yield Failure("A", name, cases[i].label, detail, cases[i].instance)
     for bound in BOUNDS.values():
         if not set(bound.functionals) & only or {"sigma", "density"} & set(bound.space):
             continue
@@ -68,7 +89,7 @@ def inequalities(battery: Battery, f: Functionals, only: Only, *, core: bool = F
             lesser, greater = map(np.asarray, bound.sides(columns, FloatMath))
         for i in np.flatnonzero(lesser > greater * (1 + TOLERANCE) + 1e-12)[:1]:
             detail = f"{bound.statement} fails: {lesser[i]:.9g} > {greater[i]:.9g}"
-            yield Failure("A", bound.target, cases[i].label, detail)
+            yield Failure("A", bound.target, cases[i].label, detail, cases[i].instance)
 
 
 def sharpness(battery: Battery, f: Functionals, only: Only) -> Iterator[Failure]:
@@ -82,14 +103,14 @@ def sharpness(battery: Battery, f: Functionals, only: Only) -> Iterator[Failure]
             ratio = 1.0 if sides[0] == sides[1] else float(np.divide(*sides))
         if not 1 - 2e-4 <= ratio <= 1 + TOLERANCE:
             detail = f"{bound.statement} should be an equality, ratio {ratio:.9g}"
-            yield Failure("B", bound.target, case.label, detail)
+            yield Failure("B", bound.target, case.label, detail, case.instance)
 
 
 def hand_numbers(battery: Battery, f: Functionals, only: Only) -> Iterator[Failure]:
     """Stage D: numbers a person can check with pencil and paper."""
     for name, case, expected in _HAND:
         if name in only:
-            yield from _compare("D", name, case.label, battery.value(f, name, case.instance), expected)
+            yield from _compare("D", name, case, battery.value(f, name, case.instance), expected)
 
 
 def certificates(battery: Battery, f: Functionals, only: Only) -> Iterator[Failure]:
@@ -105,8 +126,9 @@ def accuracy(battery: Battery, f: Functionals, only: Only) -> Iterator[Failure]:
 
 def laws(battery: Battery, f: Functionals, only: Only) -> Iterator[Failure]:
     """Stage C."""
-    for name, law, where, detail in law_failures(f, [c.instance for c in battery.random[:24]], only):
-        yield Failure("C", name, where, f"{law}: {detail}")
+    cases = [c.instance for c in battery.random[:24]]
+    for name, law, k, detail in law_failures(f, cases, only):
+        yield Failure("C", name, f"case {k}", f"{law}: {detail}", cases[k])
 
 
 def classify_all(battery: Battery, f: Functionals, only: Only) -> dict[str, dict[str, Classification]]:
@@ -154,14 +176,14 @@ def _against_truth(
     for case in cases:
         for name in only & set(case.truth):
             value = battery.value(f, name, case.instance)
-            yield from _compare(stage, name, case.label, value, case.truth[name])
+            yield from _compare(stage, name, case, value, case.truth[name])
 
 
-def _compare(stage: str, name: str, where: str, value: float | None, expected: float) -> Iterator[Failure]:
+def _compare(stage: str, name: str, case: Case, value: float | None, expected: float) -> Iterator[Failure]:
     if value is None or value == expected:
         return
     if not abs(value - expected) <= TOLERANCE * abs(expected) + 1e-300:
-        yield Failure(stage, name, where, f"{value!r}, exactly {expected!r}")
+        yield Failure(stage, name, case.label, f"{value!r}, exactly {expected!r}", case.instance)
 
 
 def _hand(label: str, p: list[float], q: list[float], points: list[float] | None = None) -> Case:

@@ -7,14 +7,18 @@ from divergences.testing._assert import assert_distances, assert_laws, assert_tr
 from divergences.testing._cases import (
     CloudCase,
     CouplingCase,
+    GaussianCase,
     LabelledPair,
+    LawCase,
     LineCase,
     MeasurePair,
+    SampleCase,
     TransportProblem,
 )
 from divergences.testing._conformance import Report, Result, conformance
 from divergences.testing._law import Demand, Law, LawBroken, check
 from divergences.testing._laws import laws_for
+from divergences.testing._parametric import distributions, gaussian_pairs, sample_pairs
 from divergences.testing._problems import costs, couplings, known_optimal, transport_problems
 from divergences.testing._strategies import (
     finite_metrics,
@@ -33,13 +37,16 @@ __all__ = [
     "CloudCase",
     "CouplingCase",
     "Demand",
+    "GaussianCase",
     "LabelledPair",
     "Law",
     "LawBroken",
+    "LawCase",
     "LineCase",
     "MeasurePair",
     "Report",
     "Result",
+    "SampleCase",
     "TransportProblem",
     "assert_distances",
     "assert_laws",
@@ -48,7 +55,9 @@ __all__ = [
     "conformance",
     "costs",
     "couplings",
+    "distributions",
     "finite_metrics",
+    "gaussian_pairs",
     "known_optimal",
     "labelled_histograms",
     "laws",
@@ -60,5 +69,6 @@ __all__ = [
     "metric_pairs",
     "near_equal_pairs",
     "point_clouds",
+    "sample_pairs",
     "transport_problems",
 ]

@@ -13,7 +13,8 @@ from divergences.hierarchy._battery import Battery
 from divergences.hierarchy._exact_transport import exact_transport
 from divergences.hierarchy._instance import Functionals
 from divergences.hierarchy._laws import law_failures
-from divergences.hierarchy._stages import run_stages
+from divergences.hierarchy._stages import STAGES, run_stages, shown
+from divergences.testing._cases import assignment
 
 _NAMES = ("kl", "js", "tv", "w")
 
@@ -73,11 +74,12 @@ def assert_laws(
     Traceback (most recent call last):
     AssertionError: tv breaks 'positive when laws differ' at case ...
     """
+    __tracebackhide__ = True
     functionals, only = _as_functionals({"kl": kl, "js": js, "tv": tv, "w": w}, None)
     cases = [case.instance for case in _battery(seed).random[:24]]
     broken = [
-        f"{name} breaks {law!r} at {where}: {detail}"
-        for name, law, where, detail in law_failures(functionals, cases, only)
+        f"{name} breaks {law!r} at case {k}: {detail}\n  {shown(cases[k], name)}"
+        for name, law, k, detail in law_failures(functionals, cases, only)
     ]
     if broken:
         raise AssertionError("\n".join(broken))
@@ -118,6 +120,7 @@ def assert_distances(
     >>> import divergences as dv
     >>> assert_distances(js=dv.js)
     """
+    __tracebackhide__ = True
     given = {"kl": kl, "js": js, "tv": tv, "w": w}
     _, only = _as_functionals(given, transport_cost)
     ours = Functionals.ours()
@@ -131,7 +134,12 @@ def assert_distances(
     failures = run_stages(_battery(seed), completed, only)
     if not accuracy:
         failures["G"] = []
-    first = [f"{found[0]} ({len(found)} in this stage)" for found in failures.values() if found]
+    first = [
+        f"{found[0]} ({len(found)} in this stage; {STAGES[stage]})"
+        + f"\n  {found[0].line}" * bool(found[0].line)
+        for stage, found in failures.items()
+        if found
+    ]
     if first:
         raise AssertionError("\n".join(first))
 
@@ -159,15 +167,19 @@ def assert_transport_solver(
     >>> import transport
     >>> assert_transport_solver(transport.solve)
     """
+    __tracebackhide__ = True
     rng = np.random.default_rng(seed)
 
-    def value(cost: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
-        found = solve(cost.copy(), a.copy(), b.copy())
-        return float(getattr(found, "value", found))
-
-    def demand(what: str, found: float, exact: float, scale: float) -> None:
+    def demand(what: str, problem: tuple[np.ndarray, ...], exact: float, scale: float) -> None:
+        __tracebackhide__ = True
+        answer = solve(*(np.array(v) for v in problem))
+        found = float(getattr(answer, "value", answer))
         if not abs(found - exact) <= rtol * scale:
-            raise AssertionError(f"{what}: {found!r}, exactly {exact!r}")
+            case = assignment(**dict(zip(("cost", "a", "b"), problem)))
+            raise AssertionError(
+                f"{what}: {found!r}, exactly {exact!r}\n"
+                f"  import numpy as np; {case}; print(f(cost, a, b))  # f being the solver"
+            )
 
     for trial in range(30):
         n, m = (int(k) for k in rng.integers(1, 8, 2))
@@ -175,16 +187,16 @@ def assert_transport_solver(
         a, b = (rng.multinomial(2**20, rng.dirichlet(np.full(k, 0.7))) / 2**20 for k in (n, m))
         exact = float(exact_transport(_fractions(cost), *map(_fractions, (a, b)))[0])
         size = float(cost.max()) or 1.0
-        demand(f"value of a random {n} x {m} problem", value(cost, a, b), exact, size)
+        demand(f"value of a random {n} x {m} problem", (cost, a, b), exact, size)
         for exponent in (-60, -40, 40):
             factor = math.ldexp(1.0, exponent)
-            demand(f"costs times 2^{exponent}", value(cost * factor, a, b), exact * factor, size * factor)
+            demand(f"costs times 2^{exponent}", (cost * factor, a, b), exact * factor, size * factor)
         rows, columns = rng.permutation(n), rng.permutation(m)
-        demand("order of atoms", value(cost[rows][:, columns], a[rows], b[columns]), exact, size)
+        demand("order of atoms", (cost[rows][:, columns], a[rows], b[columns]), exact, size)
         u, v = rng.integers(0, 64, n) / 8, rng.integers(0, 64, m) / 8
         shifted = exact + float(a @ u + b @ v)
-        demand("constants added to rows and columns", value(cost + u[:, None] + v, a, b), shifted, size + 16)
-        demand("roles of a and b exchanged", value(cost.T.copy(), b, a), exact, size)
+        demand("constants added to rows and columns", (cost + u[:, None] + v, a, b), shifted, size + 16)
+        demand("roles of a and b exchanged", (cost.T.copy(), b, a), exact, size)
 
 
 def _fractions(array: np.ndarray) -> Any:

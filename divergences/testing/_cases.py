@@ -80,15 +80,18 @@ class LabelledPair:
 
 @dataclass(frozen=True, eq=False)
 class LineCase:
-    """Two weighted samples on the line and their exact W1.
+    """Two weighted samples on the line and their exact distances.
 
     Attributes
     ----------
-    x, y : array, shape (n,)
-        The same points, so that one list of masses each describes both laws.
-    a, b : array, shape (n,)
+    x, y : array, shape (n,) and (m,)
+        Points, in any order.
+    a, b : array, shape (n,) and (m,)
+        Masses; each has exact total 1.
     value : Fraction
         W1.
+    squared : Fraction
+        The square of W2.
     """
 
     x: Any
@@ -96,6 +99,7 @@ class LineCase:
     a: Any
     b: Any
     value: Fraction
+    squared: Fraction
 
     def __repr__(self) -> str:
         return assignment(x=self.x, y=self.y, a=self.a, b=self.b)
@@ -165,6 +169,84 @@ class CloudCase:
 
     def __repr__(self) -> str:
         return assignment(x=self.x, a=self.a)
+
+
+@dataclass(frozen=True, eq=False)
+class SampleCase:
+    """Two unweighted samples on the line.
+
+    Attributes
+    ----------
+    x, y : array, shape (n,) and (m,)
+        At least two points each.
+    energy : Fraction
+        2 E|X-Y| - E|X-X'| - E|Y-Y'| over pairs of different points (the unbiased statistic).
+    """
+
+    x: Any
+    y: Any
+    energy: Fraction
+
+    def __repr__(self) -> str:
+        return assignment(x=self.x, y=self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianCase:
+    """Two Gaussians and the optimal map between them.
+
+    Attributes
+    ----------
+    mean_p, mean_q : array, shape (d,)
+    cov_p, cov_q : array, shape (d, d)
+        Covariances; cov_q is exactly matrix @ cov_p @ matrix.
+    matrix : array, shape (d, d)
+        Symmetric and positive definite: x -> mean_q + matrix (x - mean_p) is the optimal map.
+    squared : Fraction
+        The square of W2: |mean_p - mean_q|^2 + tr(cov_p) + tr(cov_q) - 2 tr(matrix cov_p).
+    """
+
+    mean_p: Any
+    cov_p: Any
+    mean_q: Any
+    cov_q: Any
+    matrix: Any
+    squared: Fraction
+
+    def __repr__(self) -> str:
+        return assignment(mean_p=self.mean_p, cov_p=self.cov_p, mean_q=self.mean_q, cov_q=self.cov_q)
+
+
+@dataclass(frozen=True, eq=False)
+class LawCase:
+    """A frozen law of `scipy.stats`.
+
+    Attributes
+    ----------
+    law : frozen distribution
+    family : str
+        Its name in `scipy.stats`.
+    arguments : tuple of float
+        Shape parameters.
+    loc, scale : float
+        Discrete laws have scale 1.
+    mean, variance : float
+        By the family's formulas; inf where they diverge.
+    """
+
+    law: Any
+    family: str
+    arguments: tuple[float, ...]
+    loc: float
+    scale: float
+    mean: float
+    variance: float
+
+    def __repr__(self) -> str:
+        discrete = hasattr(self.law.dist, "pmf")
+        words = [*map(repr, self.arguments), f"loc={self.loc!r}"]
+        words += [] if discrete else [f"scale={self.scale!r}"]
+        return f"import scipy.stats; law = scipy.stats.{self.family}({', '.join(words)})"
 
 
 def floats(exact: Sequence[Any], xp: Any = None) -> Any:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from divergences.testing._conformance_cases import SolverCase, solver_cases
+from divergences.testing._divergence_laws import FACTS
 from divergences.testing._law import find_failure
 from divergences.testing._laws import SUBJECTS, laws_for
+from divergences.testing._reduce import line_of, reduced
+from divergences.testing._refusals import refusals
 from divergences.testing._worker import Outcome, Worker, attempt, name_of, resolve
 
 VERDICTS = ("right", "wrong silently", "wrong with a warning", "refused", "crashed", "hung")
@@ -30,6 +33,9 @@ class Result:
         One of `VERDICTS`. "right" of a case that must be refused means that it was.
     detail : str
         The value found and the right one, the error, or how the process ended.
+    line : str
+        A small case that shows a wrong answer, as a line of Python in which the subject is called ``f``;
+        empty where there is none.
     """
 
     subject: str
@@ -37,6 +43,7 @@ class Result:
     name: str
     verdict: str
     detail: str
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Report:
         head = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
         rest = [
             f"  {r.verdict}: {r.subject}, {r.family}, {r.name}: {r.detail}"
+            + (f"\n    {r.line}" if r.line and r.family != "law" else "")
             for r in self.results
             if r.verdict != "right"
         ]
@@ -75,8 +83,9 @@ def conformance(
     time_limit: float = 10.0,
     isolate: bool = True,
     max_examples: int = 50,
+    shrink: int = 60,
     seed: int = 0,
-    **functions: Callable[..., Any],
+    **functions: Callable[..., Any] | str,
 ) -> Report:
     """Put a transport solver, distances or a drift detector through their cases.
 
@@ -94,11 +103,14 @@ def conformance(
         False runs the solver in this process: a crash ends it, a hang hangs it.
     max_examples : int
         Cases tried for each law of a distance.
+    shrink : int
+        Calls of the solver spent on making a wrong answer's case small, for each.
     seed : int
         Other numbers in the same kinds of solver cases.
-    **functions : callable
-        Distances by subject: ``js=``, ``kl=``, ``tv=``, ... ``f(p, q)``, or ``line=`` ``w(x, y, a, b)``; they
-        are tried on the laws of `laws_for`.
+    **functions : callable or "module:function"
+        By subject: ``js=``, ``kl=``, ``tv=``, ... ``entropy=``, ``energy=``, ``line=``, ``gaussian=``. They
+        are tried on the laws of `laws_for`; functions of masses also on masses that are no law, which they
+        have to refuse.
 
     Returns
     -------
@@ -127,28 +139,42 @@ def conformance(
         raise ValueError("nothing given; pass a solver, drift= or a distance, say js=your_js")
     results: list[Result] = []
     if solver is not None:
-        results += _solver_results(solver, time_limit=time_limit, isolate=isolate, seed=seed)
-    for subject, function in functions.items():
+        results += _solver_results(solver, time_limit=time_limit, isolate=isolate, seed=seed, shrink=shrink)
+    for subject, given in functions.items():
+        function = resolve(given) if isinstance(given, str) else given
         results += _law_results(subject, function, max_examples)
+        results += _refusal_results(subject, function)
     if drift is not None:
         results += _drift_results(drift, seed)
     return Report(tuple(results))
 
 
 def _solver_results(
-    solver: Callable[..., Any] | str, *, time_limit: float, isolate: bool, seed: int
+    solver: Callable[..., Any] | str, *, time_limit: float, isolate: bool, seed: int, shrink: int
 ) -> Iterator[Result]:
     if not isolate:
         solve = resolve(solver) if isinstance(solver, str) else solver
-        for case in solver_cases(seed):
-            yield judged(case, attempt(solve, case.cost, case.a, case.b))
+        yield from _tried(lambda case: attempt(solve, case.cost, case.a, case.b), seed, shrink)
         return
     worker = Worker(name_of(solver), time_limit=time_limit)
     try:
-        for case in solver_cases(seed):
-            yield judged(case, worker.call(case.cost, case.a, case.b))
+        yield from _tried(lambda case: worker.call(case.cost, case.a, case.b), seed, shrink)
     finally:
         worker.close()
+
+
+def _tried(call: Callable[[SolverCase], Outcome], seed: int, shrink: int) -> Iterator[Result]:
+    for case in solver_cases(seed):
+        found = judged(case, call(case))
+        if not found.verdict.startswith("wrong"):
+            yield found
+            continue
+
+        def as_wrong(other: SolverCase, verdict: str = found.verdict) -> bool:
+            return judged(other, call(other)).verdict == verdict
+
+        small = reduced(case, as_wrong, shrink)
+        yield replace(found, line=line_of(small))
 
 
 def judged(case: SolverCase, outcome: Outcome) -> Result:
@@ -186,7 +212,15 @@ def _law_results(subject: str, function: Callable[..., Any], max_examples: int) 
             yield Result(subject, "law", law.name, "refused", f"{broken.error!r} on {broken.case!r}")
         else:
             found = f"{broken.demand.left!r}, wanted {broken.demand.relation} {broken.demand.right!r}"
-            yield Result(subject, "law", law.name, "wrong silently", f"{found} on {broken.case!r}")
+            line = f"import numpy as np; {broken.case!r}; print({broken.demand.line})"
+            yield Result(subject, "law", law.name, "wrong silently", f"{found} on {broken.case!r}", line)
+
+
+def _refusal_results(subject: str, function: Callable[..., Any]) -> Iterator[Result]:
+    if subject not in (*FACTS, "entropy", "cross_entropy"):
+        return
+    for name, verdict, detail in refusals(function, 1 if subject == "entropy" else 2):
+        yield Result(subject, "must be refused", name, verdict, detail)
 
 
 def _drift_results(

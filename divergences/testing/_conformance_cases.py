@@ -45,7 +45,7 @@ def _fractions(x: np.ndarray) -> Any:
     return [_fractions(row) for row in x] if x.ndim > 1 else [Fraction(float(v)) for v in x]
 
 
-def _exactly(family: str, name: str, cost: Any, a: Any, b: Any) -> SolverCase:
+def exactly(family: str, name: str, cost: Any, a: Any, b: Any) -> SolverCase:
     """The optimum of the stored numbers, proved in integers."""
     value, _ = exact_transport(*(_fractions(np.asarray(v)) for v in (cost, a, b)))
     return SolverCase(family, name, cost, a, b, value, _slack(value, cost))
@@ -91,20 +91,18 @@ def _small(rng: np.random.Generator) -> Iterator[SolverCase]:
     for k in range(8):
         n, m = (int(v) for v in rng.integers(2, 8, 2))
         cost = rng.integers(0, 9 if k % 2 else 1000, (n, m)) / 8
-        yield _exactly("small", f"{n} x {m}", cost, _masses(rng, n), _masses(rng, m))
+        yield exactly("small", f"{n} x {m}", cost, _masses(rng, n), _masses(rng, m))
     for k in (-60, -40, -30, 40, 100):
         cost = np.ldexp(rng.integers(1, 100, (6, 5)).astype(float), k)
-        yield _exactly("scale", f"costs times 2^{k}", cost, _masses(rng, 6), _masses(rng, 5))
-    yield _exactly(
+        yield exactly("scale", f"costs times 2^{k}", cost, _masses(rng, 6), _masses(rng, 5))
+    yield exactly(
         "degenerate", "costs 0 and 1", rng.integers(0, 2, (8, 8)) / 1.0, np.full(8, 1 / 8), np.full(8, 1 / 8)
     )
-    yield _exactly(
-        "degenerate", "all costs equal", np.full((4, 8), 3.0), np.full(4, 1 / 4), np.full(8, 1 / 8)
-    )
-    yield _exactly("degenerate", "all costs 0", np.zeros((5, 4)), _masses(rng, 5), _masses(rng, 4))
-    yield _exactly("degenerate", "one source", rng.random((1, 9)), np.ones(1), _masses(rng, 9))
+    yield exactly("degenerate", "all costs equal", np.full((4, 8), 3.0), np.full(4, 1 / 4), np.full(8, 1 / 8))
+    yield exactly("degenerate", "all costs 0", np.zeros((5, 4)), _masses(rng, 5), _masses(rng, 4))
+    yield exactly("degenerate", "one source", rng.random((1, 9)), np.ones(1), _masses(rng, 9))
     empty = _masses(rng, 6, empty=True), _masses(rng, 5, empty=True)
-    yield _exactly("atoms of no mass", "one on either side", rng.integers(0, 50, (6, 5)) / 4, *empty)
+    yield exactly("atoms of no mass", "one on either side", rng.integers(0, 50, (6, 5)) / 4, *empty)
 
 
 def _spread(rng: np.random.Generator) -> Iterator[SolverCase]:
@@ -112,31 +110,31 @@ def _spread(rng: np.random.Generator) -> Iterator[SolverCase]:
     base = rng.integers(1, 64, (6, 6)) / 8
     outlier = np.array(base)
     outlier[2] += 2.0**50
-    yield _exactly("spread", "a row 2^50 away", outlier, a, b)
+    yield exactly("spread", "a row 2^50 away", outlier, a, b)
     wall = np.array(base)
     wall[0, 1:] = 1e32
-    yield _exactly(
+    yield exactly(
         "spread", "1e32 for forbidden", wall, np.array([0.25, *[0.15] * 5]), np.array([0.25, *[0.15] * 5])
     )
-    yield _exactly("spread", "costs over 12 decades", 10.0 ** rng.integers(-12, 1, (6, 6)), a, b)
-    yield _exactly("spread", "a constant 2^30 added", base + 2.0**30, a, b)
+    yield exactly("spread", "costs over 12 decades", 10.0 ** rng.integers(-12, 1, (6, 6)), a, b)
+    yield exactly("spread", "a constant 2^30 added", base + 2.0**30, a, b)
     x = np.concatenate([np.arange(4) * 2.0**-30, 1 + np.arange(4) * 2.0**-30])
     y = x + rng.integers(1, 4, 8) * 2.0**-31
     uniform = np.full(8, 1 / 8)
-    yield _exactly("spread", "two clusters, tiny displacements", np.abs(x[:, None] - y), uniform, uniform)
+    yield exactly("spread", "two clusters, tiny displacements", np.abs(x[:, None] - y), uniform, uniform)
 
 
 def _types(rng: np.random.Generator) -> Iterator[SolverCase]:
     whole = rng.integers(0, 200, (5, 6))
     a, b = _masses(rng, 5), _masses(rng, 6)
     for kind in (np.int64, np.uint8, np.float32):
-        yield _exactly("types and layouts", f"costs of {kind.__name__}", whole.astype(kind), a, b)
+        yield exactly("types and layouts", f"costs of {kind.__name__}", whole.astype(kind), a, b)
     cost = whole / 8
-    yield _exactly("types and layouts", "column-major costs", np.asfortranarray(cost), a, b)
-    yield _exactly("types and layouts", "strided masses", cost, np.repeat(a, 2)[::2], np.repeat(b, 3)[::3])
+    yield exactly("types and layouts", "column-major costs", np.asfortranarray(cost), a, b)
+    yield exactly("types and layouts", "strided masses", cost, np.repeat(a, 2)[::2], np.repeat(b, 3)[::3])
     locked = cost.copy()
     locked.setflags(write=False)
-    yield _exactly("types and layouts", "read-only costs", locked, a, b)
+    yield exactly("types and layouts", "read-only costs", locked, a, b)
 
 
 def _forbidden(rng: np.random.Generator) -> Iterator[SolverCase]:

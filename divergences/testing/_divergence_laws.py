@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,6 +121,29 @@ def _splitting(f: Function, case: MeasurePair) -> Iterator[Demand]:
     yield Demand(other, "==", one, _slack(one), "f(p, q) with every atom cut in halves", line)
 
 
+def _many_atoms(name: str) -> Judge:
+    def judge(f: Function, case: MeasurePair) -> Iterator[Demand]:
+        true = case.true(name)
+        found = _call(f, np.repeat(case.p / 64, 64), np.repeat(case.q / 64, 64))
+        line = "f(np.repeat(p / 64, 64), np.repeat(q / 64, 64))"
+        yield Demand(found, "==", true, _slack(true), "f with every atom cut in 64, and its true value", line)
+
+    return judge
+
+
+def _batched(f: Function, case: tuple[MeasurePair, MeasurePair]) -> Iterator[Demand]:
+    """Rows of one width: the shorter pair is filled up with atoms of no mass."""
+    n = max(len(pair.p) for pair in case)
+    rows = [np.stack([np.append(law, np.zeros(n - len(law))) for law in side])
+            for side in ([pair.p for pair in case], [pair.q for pair in case])]  # fmt: skip
+    together = np.asarray(f(*(np.array(side) for side in rows)), dtype=float)
+    line = f"f(np.array({rows[0].tolist()}), np.array({rows[1].tolist()}))"
+    yield Demand(float(together.size), "==", 2.0, 0.0, "numbers returned for two pairs", line)
+    for k, found in enumerate(together.ravel()):
+        one = _call(f, rows[0][k], rows[1][k])
+        yield Demand(float(found), "==", one, _slack(one), f"row {k} of the batch, and alone", line)
+
+
 def _merged(law: list[Fraction]) -> list[Fraction]:
     return [law[0] + law[1], *law[2:]]
 
@@ -196,27 +220,38 @@ def _support(f: Function, case: MeasurePair) -> Iterator[Demand]:
     )
 
 
-def divergence_laws(name: str) -> tuple[Law, ...]:
-    """The laws of one divergence by its name in this library."""
-    facts = FACTS[name]
+@cache
+def _strategies() -> tuple[st.SearchStrategy[Any], ...]:
+    """Pairs in any relation, in any but near-equal, near-equal, of no relation, and two of those."""
     anything = st.sampled_from(RELATIONS).flatmap(measure_pairs)  # type: ignore[arg-type]
     ordinary = st.sampled_from([r for r in RELATIONS if r != "near-equal"]).flatmap(measure_pairs)  # type: ignore
     pairs = measure_pairs("any")
-    two = st.tuples(pairs, pairs)
+    return anything, ordinary, measure_pairs("near-equal"), pairs, st.tuples(pairs, pairs)
+
+
+_dominated = cache(lambda: measure_pairs("same-support", max_size=4))
+_lacking = cache(lambda: measure_pairs("one atom apart"))
+
+
+def divergence_laws(name: str, *, batched: bool = False) -> tuple[Law, ...]:
+    """The laws of one divergence by its name in this library; ``batched``: also of rows of laws."""
+    facts = FACTS[name]
+    anything, ordinary, near, pairs, two = _strategies()
     rows: list[tuple[str, str, Any, Judge]] = [
         ("value", "f(p, q) is the defining sum, to 1e-12 of itself", ordinary, _value(name)),
         (
             "digits near equality",
             "the same where p and q differ by 1e-5 to 1e-13",
-            measure_pairs("near-equal"),
+            near,
             _value(name),
         ),
         ("zero on equals", "f(p, p) = 0", pairs, _equal),
-        ("positive when laws differ", "f(p, q) > 0 where p != q", measure_pairs("near-equal"), _positive),
+        ("positive when laws differ", "f(p, q) > 0 where p != q", near, _positive),
         ("range", f"0 <= f(p, q) <= {facts.largest:.6g}", anything, _range(facts.largest)),
         ("order of atoms", "f does not depend on the order of the atoms", anything, _order),
         ("atom of no mass", "an atom that neither law charges changes nothing", anything, _empty_atom),
         ("splitting", "cutting atoms in equal shares changes nothing", anything, _splitting),
+        ("many atoms", "cutting every atom in 64 equal parts changes nothing", anything, _many_atoms(name)),
         ("data processing", "merging atoms never increases f", anything, _data_processing(name)),
         ("joint convexity", "f((p+r)/2, (q+s)/2) <= (f(p,q) + f(r,s))/2", two, _convexity(facts.power)),
         ("integers", "integer masses are masses", st.integers(0, 3), _integers(name)),
@@ -227,9 +262,11 @@ def divergence_laws(name: str) -> tuple[Law, ...]:
     if facts.metric:
         rows.append(("triangle inequality", "f(p, r) <= f(p, q) + f(q, r)", two, _triangle))
     if name in ("kl", "jeffreys"):
-        dominated = measure_pairs("same-support", max_size=4)
+        dominated = _dominated()
         rows.append(("products", "f(p x p, q x q) = 2 f(p, q)", dominated, _products))
     if math.isinf(facts.largest):
-        lacking = measure_pairs("one atom apart")
+        lacking = _lacking()
         rows.append(("off the support", "f(p, q) = inf where q = 0 < p", lacking, _support))
+    if batched:
+        rows.append(("batched", "f of rows is f of each row", two, _batched))
     return tuple(Law(law, name, statement, cases, judge) for law, statement, cases, judge in rows)

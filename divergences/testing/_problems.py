@@ -30,9 +30,7 @@ def _tables(draw: st.DrawFn, most: int, low: int, high: int) -> list[list[Fracti
     return [flat[i * most : (i + 1) * most] for i in range(most)]
 
 
-@st.composite
 def costs(
-    draw: st.DrawFn,
     *,
     max_size: int = 6,
     metric: bool = False,
@@ -40,7 +38,7 @@ def costs(
     scale: int | None = None,
     forbidden: bool = False,
     xp: Any = None,
-) -> Any:
+) -> st.SearchStrategy[Any]:
     """Cost matrices, shape (n, m), whose entries are exact floats.
 
     Parameters
@@ -57,6 +55,11 @@ def costs(
         Some entries are +inf; every row keeps a finite one and so does every column.
     xp : array namespace, optional
 
+    Raises
+    ------
+    ValueError
+        For a metric with ties or forbidden entries, which is none.
+
     Examples
     --------
     >>> from hypothesis import given
@@ -65,6 +68,18 @@ def costs(
     ...     assert (d == d.T).all()
     >>> test()
     """
+    if metric and (ties or forbidden):
+        raise ValueError(
+            "metric=True with ties= or forbidden=: zeros or infinities off the diagonal are no metric"
+        )
+    warm_up()
+    return _costs(max_size, metric, ties, scale or 0, forbidden, xp)
+
+
+@st.composite
+def _costs(
+    draw: st.DrawFn, max_size: int, metric: bool, ties: bool, scale: int, forbidden: bool, xp: Any
+) -> Any:
     n, m = draw(st.integers(1, max_size)), draw(st.integers(1, max_size))
     if metric:
         table: list[list[Any]] = list(draw(finite_metrics(n)))
@@ -72,17 +87,16 @@ def costs(
         table = [row[:m] for row in draw(_tables(max_size, 0, 1 if ties else 8))[:n]]
         if ties:
             table = [[Fraction(round(c)) for c in row] for row in table]
-    factor = Fraction(2) ** (scale or 0)
+    factor = Fraction(2) ** scale
     values = [[float(c * factor) for c in row] for row in table]
-    if forbidden and not metric:
+    if forbidden:
         for i, j in np.ndindex(n, m):
             if i != j % n and j != i % m and draw(st.integers(0, 3)) == 3:
                 values[i][j] = float("inf")
     return floats(values, xp)
 
 
-@st.composite
-def couplings(draw: st.DrawFn, *, max_size: int = 5, xp: Any = None) -> CouplingCase:
+def couplings(*, max_size: int = 5, xp: Any = None) -> st.SearchStrategy[CouplingCase]:
     """Plans with masses in multiples of 2^-20, exact total 1 and exact marginals.
 
     Examples
@@ -93,6 +107,12 @@ def couplings(draw: st.DrawFn, *, max_size: int = 5, xp: Any = None) -> Coupling
     ...     assert (case.plan.sum(axis=1) == case.a).all() and case.a.sum() == 1.0
     >>> marginals_are_exact()
     """
+    warm_up()
+    return _couplings(max_size, xp)
+
+
+@st.composite
+def _couplings(draw: st.DrawFn, max_size: int, xp: Any) -> CouplingCase:
     n, m = draw(st.integers(1, max_size)), draw(st.integers(1, max_size))
     flat = apportion(draw(weights(n * m)), _BITS)
     table = [flat[i * m : (i + 1) * m] for i in range(n)]

@@ -21,7 +21,7 @@ import divergences as dv
 import transport as tp
 from divergences.hierarchy import Pair
 from divergences.testing._cases import CloudCase, LabelledPair, LineCase, MeasurePair, floats
-from divergences.testing._truth import true_wasserstein_line
+from divergences.testing._truth import true_transport_line
 
 Relation = Literal["any", "equal", "near-equal", "disjoint", "dominated", "same-support", "one atom apart"]
 RELATIONS: tuple[str, ...] = get_args(Relation)
@@ -39,7 +39,9 @@ def warm_up() -> None:
     tp.solve(cost, p, q)
     tp.solve(cost, p, np.array([1.0, 0.0]))
     tp.solve(cost.tolist(), p, q, max_iter=10)
-    tp.wasserstein_1d(np.array([0.0, 1.0]), np.array([0.0, 1.0]), a=p, b=q)
+    for power in (1, 2):
+        tp.wasserstein_1d(np.array([0.0, 1.0]), np.array([0.5]), a=p, b=np.array([1.0]), p=power)
+    tp.solve(tp.PointCloud(cost, cost, "sqeuclidean"), p, q)
 
 
 def apportion(weights: Sequence[int], bits: int) -> Exact:
@@ -231,8 +233,7 @@ def _nearly_equal(draw: st.DrawFn, first: list[int]) -> tuple[Exact, Exact]:
     return p, tuple(x + s for x, s in zip(p, shift))
 
 
-@st.composite
-def labelled_histograms(draw: st.DrawFn, *, max_size: int = 6) -> LabelledPair:
+def labelled_histograms(*, max_size: int = 6) -> st.SearchStrategy[LabelledPair]:
     """Two histograms over labels, in different orders and not all in common, with the aligned truth.
 
     Examples
@@ -244,6 +245,12 @@ def labelled_histograms(draw: st.DrawFn, *, max_size: int = 6) -> LabelledPair:
     ...     assert [case.p.get(k, 0.0) for k in union] == case.aligned.p.tolist()
     >>> by_position_is_wrong_by_label_is_right()
     """
+    warm_up()
+    return _labelled_histograms(max_size)
+
+
+@st.composite
+def _labelled_histograms(draw: st.DrawFn, max_size: int) -> LabelledPair:
     n = draw(st.integers(2, max_size))
     labels = "abcdefghijklmnopqrstuvwxyz"[:n]
     p, q = (apportion(draw(weights(n)), _BITS) for _ in range(2))
@@ -258,10 +265,17 @@ def labelled_histograms(draw: st.DrawFn, *, max_size: int = 6) -> LabelledPair:
     return LabelledPair(kept[0], kept[1], pair)
 
 
-@st.composite
-def line_cases(draw: st.DrawFn, *, max_size: int = 6, xp: Any = None) -> LineCase:
-    """Two laws on distinct points of the line, in any order, with their exact W1.
+def line_cases(*, max_size: int = 6, xp: Any = None) -> st.SearchStrategy[LineCase]:
+    """Two laws on the line, each on its own points in any order, with their exact W1 and W2.
 
+    Parameters
+    ----------
+    max_size : int
+        At most so many points each.
+    xp : array namespace, optional
+
+    Examples
+    --------
     >>> import divergences as dv
     >>> from hypothesis import given
     >>> @given(line_cases())
@@ -269,20 +283,26 @@ def line_cases(draw: st.DrawFn, *, max_size: int = 6, xp: Any = None) -> LineCas
     ...     assert abs(dv.wasserstein(case.x, case.y, a=case.a, b=case.b) - float(case.value)) < 1e-9
     >>> test()
     """
-    everywhere = draw(st.lists(st.integers(-64, 64), min_size=max_size, max_size=max_size, unique=True))
-    here, first = draw(atoms(max_size, least=2))
-    second = [draw(weights(max_size))[k] for k in here]
-    p = apportion(first, _BITS)
-    q = apportion(second if any(second) else [1, *second[1:]], _BITS)
-    exact = [Fraction(everywhere[k], 8) for k in here]
-    x = floats(exact, xp)
-    return LineCase(x, x, floats(p, xp), floats(q, xp), true_wasserstein_line(exact, p, q))
+    warm_up()
+    return _line_cases(max_size, xp)
 
 
 @st.composite
+def _line_cases(draw: st.DrawFn, most: int, xp: Any) -> LineCase:
+    place = st.one_of(st.integers(-3, 3).map(Fraction), st.integers(-64, 64).map(lambda k: Fraction(k, 8)))
+    sides = []
+    for _ in range(2):
+        everywhere = draw(st.lists(place, min_size=most, max_size=most))
+        here, found = draw(atoms(most))
+        sides.append(([everywhere[k] for k in here], apportion(found, _BITS)))
+    (x, p), (y, q) = sides
+    value, squared = (true_transport_line(x, p, y, q, power) for power in (1, 2))
+    return LineCase(floats(x, xp), floats(y, xp), floats(p, xp), floats(q, xp), value, squared)
+
+
 def point_clouds(
-    draw: st.DrawFn, dimension: int = 2, *, max_size: int = 6, zeros: bool = False, xp: Any = None
-) -> CloudCase:
+    dimension: int = 2, *, max_size: int = 6, zeros: bool = False, xp: Any = None
+) -> st.SearchStrategy[CloudCase]:
     """Weighted point clouds in sixteenths, repeated points included.
 
     Parameters
@@ -302,6 +322,12 @@ def point_clouds(
     ...     assert cloud.x.shape == (len(cloud.a), 3)
     >>> shapes_agree()
     """
+    warm_up()
+    return _point_clouds(dimension, max_size, zeros, xp)
+
+
+@st.composite
+def _point_clouds(draw: st.DrawFn, dimension: int, max_size: int, zeros: bool, xp: Any) -> CloudCase:
     entry = st.one_of(st.integers(-3, 3), st.integers(-64, 64).map(lambda k: Fraction(k, 16)))
     here, found = draw(atoms(max_size, zeros=zeros))
     everywhere = draw(st.lists(st.tuples(*[entry] * dimension), min_size=max_size, max_size=max_size))
