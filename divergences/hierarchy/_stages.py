@@ -56,14 +56,11 @@ class Failure:
 
 def shown(case: Instance, functional: str) -> str:
     """A case as a line of Python that calls the functional, ``f``, on it."""
-    names, call = ("p", "q"), "f(p, q)"
-    if functional == "kl_reverse":
-        call = "f(q, p)"
-    elif functional == "w":
-        line = case.cost is None
-        names, call = (
-            (("x", "y", "a", "b"), "f(x, y, a, b)") if line else (("cost", "a", "b"), "f(cost, a, b)")
-        )
+    names: tuple[str, ...] = ("p", "q")
+    call = "f(q, p)" if functional == "kl_reverse" else "f(p, q)"
+    if functional == "w":
+        names = ("x", "y", "a", "b") if case.cost is None else ("cost", "a", "b")
+        call = f"f({', '.join(names)})"
     text = "; ".join(f"{name} = np.array({getattr(case, name).tolist()!r})" for name in names)
     return f"import numpy as np; {text}; print({call})"
 

@@ -82,8 +82,8 @@ def _gaussian_pairs(draw: st.DrawFn, most: int, near: bool, xp: Any) -> Gaussian
     squared = sum(((s - t) ** 2 for s, t in zip(*places)), Fraction(0))
     moved = _product(matrix, first)
     squared += sum((first[i][i] + second[i][i] - 2 * moved[i][i] for i in range(d)), Fraction(0))
-    arrays = (floats(v, xp) for v in (places[0], first, places[1], second, matrix))
-    return GaussianCase(*arrays, squared)
+    m, a, n, b, carrier = (floats(v, xp) for v in (places[0], first, places[1], second, matrix))
+    return GaussianCase(m, a, n, b, carrier, squared)
 
 
 def sample_pairs(*, max_size: int = 5, xp: Any = None) -> st.SearchStrategy[SampleCase]:
