@@ -182,6 +182,7 @@ LAZY_OWN = {
     "divergences._pytest_plugin": {
         "divergences.testing._conformance",
         "divergences.testing._conformance_cases",
+        "divergences.testing._strategies",
         "divergences.testing._worker",
     },
 }
