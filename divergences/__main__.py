@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from transport.internal import whole
 from transport.internal._cli import Parser, Ticker, add_reading_options, guard, read_as, reading_options
 
 _EXAMPLES = """examples:
@@ -155,7 +156,8 @@ def demo(argv: Sequence[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     names = [out / f"digit-{side}.npy" for side in ("p", "q")]
     for name, image in zip(names, picked):
-        np.save(name, image)
+        with whole(name) as file:
+            np.save(file, image)
     print(f"Two real MNIST digits as measures on the 28 x 28 grid: P is a {label_p}, Q is a {label_q}.\n")
     print(format_table(compare(*picked)))
     first, second = (grid_measure(image) for image in picked)

@@ -27,7 +27,7 @@ from generative._run_folder import (
     strip_in,
     write_config,
 )
-from transport.internal import CtrlC
+from transport.internal import CtrlC, whole
 from transport.internal._cli import Parser, guard
 
 if TYPE_CHECKING:
@@ -337,7 +337,8 @@ def sample(args: Any) -> int:
         raise ValueError(f"--out {target}: give a name that ends in .npy")
     image = config["image"]
     kept = stored(config, drawn)
-    np.save(target, kept)
+    with whole(target) as file:
+        np.save(file, kept)
     print(f"{target}: {args.n} samples of shape {kept.shape[1:]}, {kept.dtype}")
     if labels is not None:
         beside = target.with_name(f"{target.stem}-labels.npy")
@@ -372,7 +373,8 @@ def evaluate(args: Any) -> int:
     print(found)
     figures = {"values": found.values, "floors": found.floors, "errors": found.errors, "n": found.n}
     report = folder / "evaluation.json"
-    report.write_text(json.dumps({**figures, "step": run.step, "features": found.space}, indent=1) + "\n")
+    with whole(report) as file:
+        file.write_text(json.dumps({**figures, "step": run.step, "features": found.space}, indent=1) + "\n")
     print(f"{report}: these figures")
     if config["image"]:
         order = np.argsort(found.distances)[:50]

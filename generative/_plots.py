@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transport.internal import _plot
+from transport.internal import _plot, whole
 
 P_COLOUR, Q_COLOUR = _plot.P_COLOUR, _plot.Q_COLOUR
 ACCENT, GREY = "#2a8f5a", "#555555"
@@ -34,7 +34,8 @@ def pyplot() -> Any:
 def save(figure: Any, path: str | Path) -> Path:
     """Write the figure and release it."""
     path = Path(path)
-    figure.savefig(path, dpi=150)
+    with whole(path) as file:
+        figure.savefig(file, dpi=150)
     pyplot().close(figure)
     return path
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transport.internal import whole
+
 if TYPE_CHECKING:
     from generative._evaluate import Evaluation
     from generative._fit import Run
@@ -107,7 +109,8 @@ def folder_of(name: str) -> Path:
 
 def write_config(out: Path, config: Config) -> None:
     """The config as JSON."""
-    (out / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+    with whole(out / CONFIG) as file:
+        file.write_text(json.dumps(config, indent=1) + "\n")
 
 
 def read_config(folder: Path) -> Config:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from generative import _checkpoint
+from transport.internal import whole
 
 _GAP, _GREY = 2, 128
 _PIXELS = 56  # a small image is enlarged to about this many
@@ -46,7 +47,8 @@ def page(images: np.ndarray, columns: int) -> np.ndarray:
 def save_page(images: np.ndarray, path: Path, *, columns: int, ink: bool = False) -> Path:
     """`page` of images in [0, 1], as a file."""
     picture = _pillow().fromarray(page(in_bytes(images, ink=ink), columns))
-    picture.save(path, optimize=True)
+    with whole(path) as file:
+        picture.save(file, optimize=True)
     return path
 
 
@@ -107,12 +109,9 @@ class Strip:
         chosen = np.unique(np.linspace(0, count - 1, min(count, _TIMES)).round().astype(int))
         # Rows are latent variables, columns times.
         table = self.frames[chosen].swapaxes(0, 1).reshape(-1, *self.frames.shape[2:])
-        image.fromarray(page(table, len(chosen))).save(self.folder / "progress.png", optimize=True)
+        with whole(self.folder / "progress.png") as file:
+            image.fromarray(page(table, len(chosen))).save(file, optimize=True)
         films = [image.fromarray(page(frame, 5)) for frame in self.frames]
-        films[0].save(
-            self.folder / "training.gif",
-            save_all=True,
-            append_images=films[1:],
-            duration=[300] * (count - 1) + [2000],
-            loop=0,
-        )
+        times = [300] * (count - 1) + [2000]
+        with whole(self.folder / "training.gif") as file:
+            films[0].save(file, save_all=True, append_images=films[1:], duration=times, loop=0)

@@ -24,6 +24,7 @@ from transport.internal._cli import (
 )
 from transport.internal._measures import load_measure
 from transport.internal._plot import draw_plan, pyplot
+from transport.internal._whole import whole
 
 _EXAMPLES = """examples:
   python -m transport a.csv b.csv                 W2 between two point sets, one point a row
@@ -145,11 +146,13 @@ def _write_plan(solution: Any, first: Any, second: Any, path: str) -> None:
     plan = solution.plan
     if path.lower().endswith(".csv"):
         table = np.column_stack([plan.row, plan.col, plan.data])
-        np.savetxt(path, table, fmt=("%d", "%d", "%.17g"), delimiter=",", header="row,col,mass", comments="")
+        words = {"fmt": ("%d", "%d", "%.17g"), "delimiter": ",", "header": "row,col,mass", "comments": ""}
+        with whole(path) as file:
+            np.savetxt(file, table, **words)
         return
     f, g = solution.potentials
     arrays = {"rows": plan.row, "cols": plan.col, "mass": plan.data, "f": f, "g": g}
-    with open(path, "wb") as file:
+    with whole(path) as name, open(name, "wb") as file:
         np.savez_compressed(file, **arrays, x=first.points, y=second.points)
 
 

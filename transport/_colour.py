@@ -22,6 +22,7 @@ from transport.internal._cli import Parser, Ticker, read_as
 from transport.internal._files import reading
 from transport.internal._images import is_image
 from transport.internal._plot import pyplot
+from transport.internal._whole import whole
 
 
 def palette(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -147,5 +148,6 @@ def _draw(image: np.ndarray, style: np.ndarray, after: np.ndarray, solution: Sol
         axis.imshow(picture)
         axis.set_title(title)
         axis.set_axis_off()
-    figure.savefig(out, dpi=110)
+    with whole(out) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)

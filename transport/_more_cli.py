@@ -17,6 +17,7 @@ from transport._sliced import estimate_sliced
 from transport.internal._cli import GAP_LEFT, Parser, add_reading_options, reading_options
 from transport.internal._files import load
 from transport.internal._measures import load_measure
+from transport.internal._whole import whole
 
 
 def sliced_main(argv: Sequence[str]) -> int:
@@ -123,11 +124,13 @@ def _words(facts: dict[str, Any], shape: tuple[int, ...], out: str | None) -> st
 def _write(measure: np.ndarray, out: str) -> None:
     path = Path(out)
     if path.suffix == ".npy":
-        np.save(path, measure)
+        with whole(path) as file:
+            np.save(file, measure)
         return
     if measure.ndim != 2:
         raise ValueError(f"--out {out}: a measure of shape {measure.shape} is no image; write a .npy file")
-    _pillow().fromarray(np.rint(255 * measure / measure.max()).astype(np.uint8)).save(path)
+    with whole(path) as file:
+        _pillow().fromarray(np.rint(255 * measure / measure.max()).astype(np.uint8)).save(file)
 
 
 def _pillow() -> Any:

@@ -14,6 +14,7 @@ import transport as tp
 from transport.internal._cli import Parser, Ticker
 from transport.internal._measures import grid_measure, load_measure
 from transport.internal._plot import pyplot
+from transport.internal._whole import whole
 
 _STACK = 3  # axes of an array that holds many measures
 
@@ -67,15 +68,12 @@ def main(argv: Sequence[str]) -> int:
             result = tp.pairwise(measures, executor=executor, **options)
     finally:
         ticker.done()
-    Path(args.out).with_suffix(".names.txt").write_text("".join(f"{name}\n" for name in names))
+    with whole(Path(args.out).with_suffix(".names.txt")) as file:
+        file.write_text("".join(f"{name}\n" for name in names))
     if args.nearest is not None:
-        np.savez(
-            args.out,
-            indices=result.indices,
-            distances=result.distances,
-            lower=result.lower,
-            upper=result.upper,
-        )
+        found = {name: getattr(result, name) for name in ("indices", "distances", "lower", "upper")}
+        with whole(args.out) as name, open(name, "wb") as file:
+            np.savez(file, **found)
     elif args.plot:
         _draw(result.matrix, args.p, args.plot)
     for text in list(dict.fromkeys(result.failures.values()))[:10]:
@@ -156,5 +154,6 @@ def _draw(matrix: np.ndarray, p: float, path: str) -> None:
     right.scatter(at[:, -1], at[:, -2] if at.shape[1] > 1 else np.zeros(len(at)), s=12)
     right.set_title("classical scaling")
     right.set_aspect("equal", adjustable="datalim")
-    figure.savefig(path, dpi=120)
+    with whole(path) as file:
+        figure.savefig(file, dpi=120)
     plt.close(figure)

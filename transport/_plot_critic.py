@@ -9,6 +9,7 @@ import numpy as np
 
 from transport.internal import as_points, namespace, to_numpy
 from transport.internal._plot import P_COLOUR, Q_COLOUR
+from transport.internal._whole import whole
 
 
 def draw_critic(critic: Any, x: Any, y: Any, path: str | Path) -> None:
@@ -53,4 +54,5 @@ def draw_critic(critic: Any, x: Any, y: Any, path: str | Path) -> None:
         low_w = bound(confidence=0.99)
         axes.set_title(f"W1(P, Q) ≥ {float(low_w):.4g} with 99 % confidence", fontsize=10)
     figure.colorbar(filled, ax=axes, label="f")
-    figure.savefig(path, dpi=150)
+    with whole(path) as file:
+        figure.savefig(file, dpi=150)

@@ -18,6 +18,7 @@ from divergences.hierarchy._sequences import SEQUENCES
 from divergences.hierarchy._stages import STAGES
 from divergences.hierarchy._table import BOUNDS
 from divergences.hierarchy._verify import Report
+from transport.internal import whole
 
 _PARTS = {
     "1": "(1) TV → 0 ⇔ JS → 0",
@@ -86,11 +87,14 @@ def write_report(report: Report, out_dir: str | os.PathLike[str]) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for block in blocks:
         if isinstance(block, _Picture):
-            (out / block.file).write_bytes(block.png)
-    (out / "report.md").write_text("\n\n".join(map(_markdown, blocks)) + "\n", encoding="utf-8")
+            with whole(out / block.file) as file:
+                file.write_bytes(block.png)
+    with whole(out / "report.md") as file:
+        file.write_text("\n\n".join(map(_markdown, blocks)) + "\n", encoding="utf-8")
     page = out / "report.html"
     body = "\n".join(map(_html, blocks))
-    page.write_text(_PAGE.replace("{body}", body), encoding="utf-8")
+    with whole(page) as file:
+        file.write_text(_PAGE.replace("{body}", body), encoding="utf-8")
     return page
 
 

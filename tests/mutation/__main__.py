@@ -37,8 +37,9 @@ EQUIVALENT = HERE / "equivalent.txt"
 CONTROL = "control: nothing changed"
 
 
-def copy_tree() -> None:
-    """The tracked files, as they are now, in `TREE`."""
+def copy_tree() -> bool:
+    """The tracked files, as they are now, in `TREE`; whether any was not there."""
+    news = False
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True
     )
@@ -49,9 +50,11 @@ def copy_tree() -> None:
         if not target.exists() or target.read_bytes() != source.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+            news = True
     for old in TREE.rglob("*.py"):
         if str(old.relative_to(TREE)) not in kept:
             old.unlink()
+    return news
 
 
 def environment(mode: str) -> dict[str, str]:
@@ -184,7 +187,12 @@ def _outcome(child: int, limit: float) -> str:
 
 def run(mode: str, options: argparse.Namespace) -> None:
     """The mutants of one mode that the journal does not have; in this process, which forks."""
-    copy_tree()
+    if copy_tree():  # byte code of tests and packages, once for all forks
+        files = [
+            f"tests/test_{name}.py" for name in MODES[mode][1] if (TREE / f"tests/test_{name}.py").exists()
+        ]
+        given = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", *files]
+        subprocess.run(given, cwd=TREE, env=environment(mode), stdout=subprocess.DEVNULL)
     sys.dont_write_bytecode = True
     import hypothesis.extra.numpy
     import mpmath

@@ -39,6 +39,7 @@ from transport.internal._validate import (
     require_finite,
 )
 from transport.internal._version import VERSION
+from transport.internal._whole import whole
 
 __all__ = [
     "VERSION",
@@ -91,4 +92,5 @@ __all__ = [
     "thread_count",
     "to_numpy",
     "weights_like",
+    "whole",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transport.internal._measures import Measure
+from transport.internal._whole import whole
 
 if TYPE_CHECKING:
     from transport._solution import Solution
@@ -55,7 +56,8 @@ def draw_plan(p: Measure, q: Measure, solution: Solution, path: str | Path, *, t
     figure, axis = plt.subplots(figsize=(6, 6), layout="constrained")
     _plan_panel(axis, p, q, solution)
     axis.set_title(title)
-    figure.savefig(path, dpi=150)
+    with whole(path) as file:
+        figure.savefig(file, dpi=150)
     plt.close(figure)
 
 
@@ -108,5 +110,6 @@ def draw_digits(p: Measure, q: Measure, solution: Solution, path: str | Path, *,
         axis.set_title(f"t = {t:.2f}", fontsize=9)
         axis.set_axis_off()
     figure.suptitle(title)
-    figure.savefig(path, dpi=130)
+    with whole(path) as file:
+        figure.savefig(file, dpi=130)
     plt.close(figure)
