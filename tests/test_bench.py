@@ -662,7 +662,7 @@ def test_readme_figures_are_in_the_tables():
 def test_conformance_names_solvers_that_exist():
     from bench import conformance
 
-    for target, _, _ in conformance.SOLVERS.values():
+    for target, _, _ in [*conformance.SOLVERS.values(), *conformance.ASSIGNMENTS.values()]:
         module, _, name = target.partition(":")
         assert module.startswith("bench.solvers.")
         found = getattr(__import__(module, fromlist=[name]), name)

@@ -543,6 +543,23 @@ def test_conformance_of_divergences_wants_refusals():
     assert found.counts["wrong silently"] == 16
 
 
+def test_assignment_solvers_have_cases_of_their_own():
+    from scipy.optimize import linear_sum_assignment
+
+    report = conformance(
+        lambda c, a, b: {"plan": linear_sum_assignment(c)}, problems="assignment", isolate=False
+    )
+    assert {r.name for r in report.results if r.verdict != "right"} <= {"costs times 2^-60"}, str(report)
+    ours = conformance(tp.solve, problems="assignment", isolate=False)
+    assert ours.ok, str(ours)
+    first = conformance(
+        lambda c, a, b: np.eye(len(c)) / len(c), problems="assignment", isolate=False, shrink=9
+    )
+    assert first.counts["wrong silently"] > 15
+    with pytest.raises(ValueError, match="transport, assignment"):
+        conformance(tp.solve, problems="assignments")
+
+
 def test_a_wrong_answer_is_shown_by_a_small_case():
     def largest(cost, a, b):
         return -tp.solve(-np.asarray(cost, dtype=float), a, b).value if np.isfinite(cost).all() else 0.0

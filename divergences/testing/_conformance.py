@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from divergences.testing._conformance_cases import SolverCase, solver_cases
+from divergences.testing._conformance_cases import SolverCase, assignment_cases, solver_cases
 from divergences.testing._divergence_laws import FACTS
 from divergences.testing._law import find_failure
 from divergences.testing._laws import SUBJECTS, laws_for
@@ -19,6 +19,7 @@ from divergences.testing._refusals import refusals
 from divergences.testing._worker import Outcome, Worker, attempt, name_of, resolve
 
 VERDICTS = ("right", "wrong silently", "wrong with a warning", "refused", "crashed", "hung")
+PROBLEMS = {"transport": solver_cases, "assignment": assignment_cases}
 _MARGINALS = 1e-7
 
 
@@ -84,6 +85,7 @@ def conformance(
     isolate: bool = True,
     max_examples: int = 50,
     shrink: int = 60,
+    problems: str = "transport",
     seed: int = 0,
     **functions: Callable[..., Any] | str,
 ) -> Report:
@@ -105,6 +107,8 @@ def conformance(
         Cases tried for each law of a distance.
     shrink : int
         Calls of the solver spent on making a wrong answer's case small, for each.
+    problems : {"transport", "assignment"}
+        What the solver is put through: any masses, or square costs with equal masses.
     seed : int
         Other numbers in the same kinds of solver cases.
     **functions : callable or "module:function"
@@ -137,9 +141,12 @@ def conformance(
         raise ValueError(f"no laws for {', '.join(sorted(unknown))}; the subjects are {', '.join(SUBJECTS)}")
     if solver is None and drift is None and not functions:
         raise ValueError("nothing given; pass a solver, drift= or a distance, say js=your_js")
+    if problems not in PROBLEMS:
+        raise ValueError(f"problems={problems!r}; take one of {', '.join(PROBLEMS)}")
     results: list[Result] = []
     if solver is not None:
-        results += _solver_results(solver, time_limit=time_limit, isolate=isolate, seed=seed, shrink=shrink)
+        cases = PROBLEMS[problems](seed)
+        results += _solver_results(solver, cases, time_limit=time_limit, isolate=isolate, shrink=shrink)
     for subject, given in functions.items():
         function = resolve(given) if isinstance(given, str) else given
         results += _law_results(subject, function, max_examples)
@@ -150,21 +157,26 @@ def conformance(
 
 
 def _solver_results(
-    solver: Callable[..., Any] | str, *, time_limit: float, isolate: bool, seed: int, shrink: int
+    solver: Callable[..., Any] | str,
+    cases: list[SolverCase],
+    *,
+    time_limit: float,
+    isolate: bool,
+    shrink: int,
 ) -> Iterator[Result]:
     if not isolate:
         solve = resolve(solver) if isinstance(solver, str) else solver
-        yield from _tried(lambda case: attempt(solve, case.cost, case.a, case.b), seed, shrink)
+        yield from _tried(lambda case: attempt(solve, case.cost, case.a, case.b), cases, shrink)
         return
     worker = Worker(name_of(solver), time_limit=time_limit)
     try:
-        yield from _tried(lambda case: worker.call(case.cost, case.a, case.b), seed, shrink)
+        yield from _tried(lambda case: worker.call(case.cost, case.a, case.b), cases, shrink)
     finally:
         worker.close()
 
 
-def _tried(call: Callable[[SolverCase], Outcome], seed: int, shrink: int) -> Iterator[Result]:
-    for case in solver_cases(seed):
+def _tried(call: Callable[[SolverCase], Outcome], cases: list[SolverCase], shrink: int) -> Iterator[Result]:
+    for case in cases:
         found = judged(case, call(case))
         if not found.verdict.startswith("wrong"):
             yield found

@@ -166,6 +166,55 @@ def _refused(rng: np.random.Generator) -> Iterator[SolverCase]:
         yield SolverCase("must be refused", name, c, a, b, None)
 
 
+def assignment_cases(seed: int = 0) -> list[SolverCase]:
+    """Square costs and equal masses, for solvers of the assignment problem."""
+    rng = np.random.default_rng([seed, 1])
+
+    def equal(n: int) -> np.ndarray:
+        return np.full(n, 1.0 / n)
+
+    def made(family: str, name: str, cost: Any) -> SolverCase:
+        return exactly(family, name, cost, equal(len(cost)), equal(len(cost)))
+
+    cases = [made("small", f"{n} x {n}", rng.integers(0, 1000, (n, n)) / 8) for n in (1, 2, 4, 8, 8, 16)]
+    for k in (-60, -40, -30, 40, 100):
+        cost = np.ldexp(rng.integers(1, 100, (8, 8)).astype(float), k)
+        cases.append(made("scale", f"costs times 2^{k}", cost))
+    cases += [
+        made("degenerate", "costs 0 and 1", rng.integers(0, 2, (16, 16)) / 1.0),
+        made("degenerate", "all costs equal", np.full((8, 8), 3.0)),
+        made("degenerate", "products i j", np.outer(np.arange(16.0), np.arange(16.0))),
+        made("degenerate", "negative costs", -rng.integers(0, 64, (8, 8)) / 8),
+        made(
+            "spread",
+            "a row 2^50 away",
+            rng.integers(1, 64, (8, 8)) / 8 + 2.0**50 * (np.arange(8) == 2)[:, None],
+        ),
+        made("spread", "a constant 2^30 added", rng.integers(1, 64, (8, 8)) / 8 + 2.0**30),
+        made("spread", "costs over 12 decades", 10.0 ** rng.integers(-12, 1, (8, 8))),
+        made("types and layouts", "costs of int64", rng.integers(0, 200, (8, 8))),
+        made("types and layouts", "costs of float32", rng.integers(0, 200, (8, 8)).astype(np.float32)),
+        made("types and layouts", "column-major costs", np.asfortranarray(rng.integers(0, 200, (8, 8)) / 8)),
+    ]
+    for n in (64, 256):
+        f, g = rng.integers(-32, 32, n) / 8, rng.integers(-32, 32, n) / 8
+        cost = f[:, None] + g + rng.integers(1, 64, (n, n)) / 8
+        where = rng.permutation(n)
+        cost[np.arange(n), where] = f + g[where]
+        value = sum((Fraction(v) for v in [*f, *g]), Fraction(0)) / n
+        cases.append(
+            SolverCase("known optimum", f"{n} x {n}", cost, equal(n), equal(n), value, _slack(value, cost))
+        )
+    cases += [c for c in _forbidden(rng) if c.a[0] == c.a[-1]]
+    bad = {"NaN in the costs": np.nan, "-inf in the costs": -np.inf}
+    for name, entry in bad.items():
+        cost = np.array([[entry, 2.0], [3.0, 5.0]])
+        cases.append(SolverCase("must be refused", name, cost, equal(2), equal(2), None))
+    cost = np.array([[np.inf, 2.0], [np.inf, 5.0]])
+    cases.append(SolverCase("must be refused", "mass that no arc can take", cost, equal(2), equal(2), None))
+    return cases
+
+
 def solver_cases(seed: int = 0) -> list[SolverCase]:
     """All cases; ``seed`` draws other numbers for the same kinds."""
     rng = np.random.default_rng(seed)

@@ -40,7 +40,9 @@ def _dense(plan: Any) -> np.ndarray | None:
 
 
 def read_answer(answer: Any, cost: np.ndarray) -> Answer:
-    """A number, a plan, or an object (or mapping) with value, plan and potentials.
+    """A number, a plan, or an object (or mapping) with value, plan and potentials; a plan alone is priced.
+
+    In a mapping the plan may be (rows, columns) of an assignment, or (rows, columns, masses).
 
     Raises
     ------
@@ -57,7 +59,10 @@ def read_answer(answer: Any, cost: np.ndarray) -> Answer:
         return Answer(price(cost, plan), plan, None)
     if array is not None:
         return Answer(float(array), None, None)
-    value = look("value")
+    value, plan = look("value"), look("plan")
+    if value is None and plan is not None:
+        plan = _assigned(plan, cost.shape) if isinstance(plan, tuple) else _dense(plan)
+        value = price(cost, plan)
     if value is None:
         raise TypeError(
             f"no value in a {type(answer).__name__}: return a number, a plan, or an object with .value"
@@ -66,7 +71,15 @@ def read_answer(answer: Any, cost: np.ndarray) -> Answer:
     potentials = (
         None if pair is None else (np.asarray(pair[0], dtype=float), np.asarray(pair[1], dtype=float))
     )
-    return Answer(float(value), _dense(look("plan")), potentials)
+    return Answer(float(value), _dense(plan), potentials)
+
+
+def _assigned(plan: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """(rows, columns) with equal masses, or (rows, columns, masses), as a matrix."""
+    rows, columns = (np.asarray(v, dtype=np.int64) for v in plan[:2])
+    found = np.zeros(shape)
+    np.add.at(found, (rows, columns), plan[2] if len(plan) > 2 else 1.0 / max(shape[0], 1))
+    return found
 
 
 def price(cost: np.ndarray, plan: np.ndarray) -> float:
