@@ -146,9 +146,9 @@ def _write_plan(solution: Any, first: Any, second: Any, path: str) -> None:
     plan = solution.plan
     if path.lower().endswith(".csv"):
         table = np.column_stack([plan.row, plan.col, plan.data])
-        words = {"fmt": ("%d", "%d", "%.17g"), "delimiter": ",", "header": "row,col,mass", "comments": ""}
+        kinds = ("%d", "%d", "%.17g")
         with whole(path) as file:
-            np.savetxt(file, table, **words)
+            np.savetxt(file, table, fmt=kinds, delimiter=",", header="row,col,mass", comments="")
         return
     f, g = solution.potentials
     arrays = {"rows": plan.row, "cols": plan.col, "mass": plan.data, "f": f, "g": g}

@@ -59,9 +59,9 @@ def read_answer(answer: Any, cost: np.ndarray) -> Answer:
         return Answer(price(cost, plan), plan, None)
     if array is not None:
         return Answer(float(array), None, None)
-    value, plan = look("value"), look("plan")
+    value, given = look("value"), look("plan")
+    plan = _assigned(given, cost.shape) if isinstance(given, tuple) else _dense(given)
     if value is None and plan is not None:
-        plan = _assigned(plan, cost.shape) if isinstance(plan, tuple) else _dense(plan)
         value = price(cost, plan)
     if value is None:
         raise TypeError(
@@ -71,7 +71,7 @@ def read_answer(answer: Any, cost: np.ndarray) -> Answer:
     potentials = (
         None if pair is None else (np.asarray(pair[0], dtype=float), np.asarray(pair[1], dtype=float))
     )
-    return Answer(float(value), _dense(plan), potentials)
+    return Answer(float(value), plan, potentials)
 
 
 def _assigned(plan: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
