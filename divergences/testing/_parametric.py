@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
+import divergences as dv
 from divergences.testing._cases import GaussianCase, LawCase, SampleCase, floats
 from divergences.testing._strategies import warm_up
 from divergences.testing._truth import true_energy
@@ -210,8 +211,6 @@ def distributions(
 
 def _warm_laws() -> None:
     import scipy.stats
-
-    import divergences as dv
 
     dv.kl(scipy.stats.norm(0, 1), scipy.stats.norm(1, 2))
 
