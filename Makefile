@@ -70,27 +70,37 @@ deep: $(STAMP)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest
 	-$(BIN)/python -m bench against HEAD~1
 
-# Other people's solvers, in an environment of their own; what pip cannot install is left out, with its reason
-# in the report. GeomLoss needs PyTorch (gigabytes): add `geomloss torch` to PEERS if you want it.
-PEERS ?= POT scipy lapjv lapx highspy ortools networkx ott-jax pyemd Wasserstein regot
+# Other people's solvers, in environments of their own: Wasserstein asks for NumPy 1, JAX for NumPy 2. What pip cannot
+# install is left out, with its reason in the report. GeomLoss needs PyTorch (gigabytes): add `geomloss torch` to
+# PEERS if you want it.
+PEERS ?= POT scipy lapjv lapx highspy ortools networkx ott-jax pyemd regot
+PEERS_NUMPY1 ?= Wasserstein
 .venv-peers/.installed:
 	$(PYTHON) -m venv .venv-peers
 	for name in $(PEERS); do .venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $$name \
 	    || echo "bench-peers: $$name cannot be installed here"; done
 	touch $@
 
-bench-peers: .venv-peers/.installed
+.venv-peers-numpy1/.installed:
+	$(PYTHON) -m venv .venv-peers-numpy1
+	for name in 'numpy<2' $(PEERS_NUMPY1); do \
+	    .venv-peers-numpy1/bin/python -m pip install --quiet --disable-pip-version-check "$$name" \
+	    || echo "bench-peers: $$name cannot be installed here"; done
+	touch $@
 
-# Every solver on a dozen small problems: under five minutes on two cores.
+bench-peers: .venv-peers/.installed .venv-peers-numpy1/.installed
+PEERS_PYTHON = --python .venv-peers/bin/python --python .venv-peers-numpy1/bin/python
+
+# Every solver on a dozen small problems: under five minutes on two cores, once the environments are there.
 bench-smoke: $(STAMP) bench-peers
-	$(BIN)/python -m bench run --suite smoke --limit 5 --repeats 3 --python .venv-peers/bin/python --out bench-out
+	$(BIN)/python -m bench run --suite smoke --limit 5 --repeats 3 $(PEERS_PYTHON) --out bench-out
 	$(BIN)/python -m bench report bench-out
 
 # All suites; resumable, an hour at a time. The older tables: python -m bench table --list
 bench: $(STAMP) bench-peers
-	$(BIN)/python -m bench run --suite all --budget 3600 --python .venv-peers/bin/python --out bench-out
+	$(BIN)/python -m bench run --suite all --budget 3600 $(PEERS_PYTHON) --out bench-out
 	$(BIN)/python -m bench report bench-out
 
 clean:
-	rm -rf $(VENV) .venv-peers build dist demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-peers-numpy1 build dist demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,8 +5,8 @@ commit and by the working tree, each in a process of its own. Compared are the v
 and masses of the plan, the potentials and the pivots, all bit by bit. Each side also solves every problem
 with costs times 2^20: the plan must stay bitwise the same and the value be exactly 2^20 times it.
 
-Prints the problems that differ and ends with 1 if there are any. A commit without `Tuning` leaves the forced
-routes out.
+A few minutes. Prints the problems that differ and ends with 1 if there are any. A commit without `Tuning`
+leaves the forced routes out.
 """
 
 from __future__ import annotations

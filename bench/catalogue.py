@@ -1,4 +1,7 @@
-"""``python -m bench list``: suites, families of problems, solvers and why one is missing."""
+"""``python -m bench list``: suites, families of problems, solvers and why one is missing.
+
+Two seconds for each Python.
+"""
 
 from __future__ import annotations
 

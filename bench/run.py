@@ -6,7 +6,7 @@
 
 Each solver runs in a process of its own with limits, repeats take turns among the solvers of a problem, and
 every answer is scored by our certificate on the problem as given. What is already in DIR/results.jsonl is not
-run again.
+run again. An estimate comes first (--dry-run: it alone), then a line for each run.
 """
 
 from __future__ import annotations

@@ -530,6 +530,21 @@ def test_no_module_measures_when_asked_for_help():
             assert re.search(r"ArgumentParser\(|arguments\(", text), path
 
 
+def test_help_says_how_long_it_takes():
+    import importlib
+
+    from bench import __main__ as front
+
+    for module in (*front.COMMANDS.values(), *(f"bench.{name}" for name in tables.STORES)):
+        found = importlib.import_module(module)
+        text = (
+            f"{found.__doc__} {Path(str(found.__file__)).read_text()}"
+            if "tables" in module
+            else found.__doc__
+        )
+        assert re.search(r"second|minute|At once|estimate", str(text), re.I), module
+
+
 @pytest.mark.parametrize("name", tables.STORES)
 def test_tables_write_only_where_they_are_told_to(name, monkeypatch, capsys):
     import importlib
