@@ -204,7 +204,7 @@ def test_barycenter_of_images(tmp_path):
 
 def test_transport_entropic_partial_and_unbalanced(tmp_path):
     rng = np.random.default_rng(3)
-    x, y = rng.random((20, 2)), rng.random((25, 2)) + 0.5
+    x, y = rng.random((7, 2)), rng.random((25, 2)) + 0.5  # the sum of seven sevenths is not 1
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
     import transport as tp
@@ -218,5 +218,5 @@ def test_transport_entropic_partial_and_unbalanced(tmp_path):
         paths = tmp_path / "x.npy", tmp_path / "y.npy"
         done = run("transport", *paths, "--kind", "points", "--json", flag, str(value))
         facts = json.loads(done.stdout)
-        assert facts["cost"] == pytest.approx(tp.solve(cost, **options).value, rel=1e-12)
+        assert facts["cost"] == tp.solve(cost, **options).value
         assert facts["lower"] <= facts["distance"] <= facts["upper"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -68,3 +69,22 @@ def test_ours_and_pots_agree_as_the_table_says():
     assert tp.bures_wasserstein(means[0], spreads[0], means[1], spreads[1]) == pytest.approx(
         float(theirs), rel=1e-9
     )
+
+
+def test_the_reference_measure_of_soft_marginals():
+    """POT's "kl" is ours; its "entropy", and OTT's iteration, is ours with masses in the cost.
+
+    OTT-JAX 0.6.0 at tau = rho / (rho + reg): a plan of mass 1.0744010245886555.
+    """
+    unbalanced = pytest.importorskip("ot").unbalanced.sinkhorn_unbalanced
+    rng = np.random.default_rng(0)
+    cost, a, b = rng.random((4, 5)), rng.dirichlet(np.ones(4)), 1.25 * rng.dirichlet(np.ones(5))
+    tight = {"stopThr": 1e-13, "numItermax": 100_000}
+    counted = cost + 0.1 * (np.log(a)[:, None] + np.log(b))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for kind, ours in (("kl", cost), ("entropy", counted)):
+            sol = tp.solve(ours, a, b, marginals=tp.KL(0.5), solver=tp.Sinkhorn(0.1))
+            theirs = unbalanced(a, b, cost, 0.1, 0.5, reg_type=kind, **tight)
+            np.testing.assert_allclose(sol.plan.toarray(), theirs, rtol=1e-8)
+    assert sol.stats["mass"] == pytest.approx(1.0744010245886555, rel=1e-9)

@@ -6,6 +6,7 @@ only may settle what the file leaves open (`decide`), but never reads points as 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -161,8 +162,8 @@ def _points(contents: Contents, words: str) -> Measure:
         points = points[:, None]
     if points.ndim != 2:
         raise ValueError(f"{path} has shape {points.shape}; points come one a row, shape (n, d)")
-    if weights is None:
-        weights = np.full(len(points), 1.0 / len(points))
+    if weights is None:  # as a call without them: 1 / n is not divided by its rounded total
+        return Measure(points, np.full(len(points), 1.0 / len(points)), reading=words, contents=contents)
     if weights.shape != (len(points),):
         raise ValueError(f"{path} has {weights.size} weights for {len(points)} points")
     if weights.min() < 0 or not weights.max() > 0:
@@ -171,6 +172,8 @@ def _points(contents: Contents, words: str) -> Measure:
 
 
 def _proportions(masses: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        total = masses.sum()
+    try:
+        total = math.fsum(masses)
+    except OverflowError:
+        total = math.inf
     return masses / total if np.isfinite(total) else _proportions(masses / masses.max())
