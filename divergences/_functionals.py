@@ -46,6 +46,7 @@ class Functional:
     largest: float = math.inf
     kinks: bool = False  # g has a corner where p = q
     mixing: tuple[float, float] | None = None  # g grows like p^a q^b, (a, b), where that overflows
+    pure: bool = False  # g is p^a q^b everywhere, instead of vanishing to second order where p = q
     symmetric: bool = False
     companion: Callable[[], Functional] | None = None
     finish_log: Callable[[float], float] | None = None
@@ -63,9 +64,8 @@ class Functional:
             value = np.log(self.parts(lp - level, lq - level)[0]) + level
             if self.mixing is not None:
                 a, b = self.mixing
-                value = np.where(
-                    np.isposinf(value) & np.isfinite(lp) & np.isfinite(lq), a * lp + b * lq, value
-                )
+                both = np.isfinite(lp) & np.isfinite(lq)
+                value = np.where(both & (np.isposinf(value) | self.pure), a * lp + b * lq, value)
         return np.where(np.isneginf(top), -np.inf, value)
 
 

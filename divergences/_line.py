@@ -101,7 +101,7 @@ def continued(law: Law, center: np.ndarray, offset: np.ndarray) -> tuple[np.ndar
         for region, (edge, floor) in zip((below, above), edges):
             if region.any() and math.isfinite(edge):
                 ratio = np.maximum(np.abs((x - middle) / (edge - middle)), 1.0)
-                value = np.where(region, np.maximum(floor * ratio**2, -1e300), value)
+                value = np.where(region, np.maximum(floor * ratio**2, min(floor, -1e300)), value)
     return value, vague | below | above
 
 
@@ -164,18 +164,27 @@ def _blurred(what: Functional, lp: np.ndarray, lq: np.ndarray) -> np.ndarray:
 
 
 def _cut_short(pair: _Pair, value: float, unit: float) -> bool:
-    """Whether the integrand still counts where a log-density ceases to be known."""
+    """Whether a log-density still decides the integrand where it ceases to be known.
+
+    What counts is the derivative of the integrand in that log-density, times its size: beside the end of P,
+    KL may consist of q alone.
+    """
     if pair.what.bounded or not value > 0:
         return False
-    for law in (pair.p, pair.q):
+    for k, law in enumerate((pair.p, pair.q)):
         edges = (law.known_lower, law.lower), (law.known_upper, law.upper)
         for edge, end in edges:
-            reach = abs(edge - law.centers[0])
+            reach = abs(edge - (end if math.isfinite(end) else law.centers[0]))
             if edge == end or not 0 < reach < math.inf:
                 continue
-            inward = -1e-6 * reach if edge > law.centers[0] else 1e-6 * reach
-            height = float(pair.heights(np.array([edge]), np.array([inward]))[0, 0])
-            if height + math.log(reach) - unit > math.log(value) - 34:
+            inward = math.copysign(1e-6 * reach, law.centers[0] - edge)
+            logs = pair.logs(np.array([edge]), np.array([inward]))[:2]
+            level = float(max(logs[0][0], logs[1][0]))
+            if not math.isfinite(level):
+                continue
+            slope = float(pair.what.parts(logs[0] - level, logs[1] - level)[1 + k][0])
+            share = math.log(slope) + level + math.log1p(abs(float(logs[k][0]))) if slope > 0 else -math.inf
+            if not share + math.log(reach) - unit <= math.log(value) - 34:
                 return True
     return False
 
@@ -207,7 +216,7 @@ class _Sums:
             off_q = _ULPS * (1 + self.pair.q.grain + np.where(dens_q > 0, np.abs(lq), 0))
             # First order in a rounded log-density, and second: all there is where p and q round alike.
             noise = dp * off_p + dq * off_q
-            if unit == 0.0:
+            if unit == 0.0 and not what.pure:
                 noise = noise + dens_p * off_p**2 + dens_q * off_q**2
             tv, h2 = 0.5 * np.abs(dens_p - dens_q), 0.5 * (np.sqrt(dens_p) - np.sqrt(dens_q)) ** 2
         unknown = np.where(vague & (not what.bounded), g, 0.0)

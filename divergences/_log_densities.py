@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -99,8 +100,113 @@ def _norminvgauss(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, b: fl
     return math.log(a / math.pi) + math.sqrt(a * a - b * b) + exponent + np.log(special.k1e(a * s) / s)
 
 
+def _log_ive(order: float, y: np.ndarray) -> np.ndarray:
+    """log of I_order(y) e^{-y}: SciPy's where it has one, else its series or its limit for large y."""
+    value = np.log(special.ive(order, y))
+    low = ~(value > -600) & (y < 1e8)
+    if low.any():
+        value = np.where(low, _log_bessel_series(order, np.where(low, y, 1.0)) - y, value)
+    return np.where(y < 1e8, value, -0.5 * np.log(2 * math.pi * y))
+
+
+def _log_bessel_series(order: Any, y: Any) -> np.ndarray:
+    """log I_order(y) = order log(y/2) - log Γ(order + 1) + log Σ_j (y²/4)^j / (j! (order + 1)_j)."""
+    terms = max(32, math.ceil(3 * float(np.max(y)) + 40))
+    term = np.zeros(np.broadcast(order, y).shape)
+    total = np.zeros_like(term)
+    for j in range(1, terms):
+        term = term + np.log(y * y / 4 / j) - np.log(order + j)
+        total = np.logaddexp(total, term)
+        if float(np.max(term - total)) < -40:
+            break
+    return np.asarray(order * np.log(y / 2) - special.gammaln(order + 1) + total)
+
+
 def _rice(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, b: float) -> np.ndarray:
-    return np.log(z) - 0.5 * (z - b) ** 2 + np.log(special.ive(0, z * b))
+    return np.log(z) - 0.5 * (z - b) ** 2 + _log_ive(0, z * b)
+
+
+def _ncx2(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, df: float, nc: float) -> np.ndarray:
+    if nc == 0:
+        return _gamma(0.5 * lo, 0.5 * df) - math.log(2)
+    a, b = np.sqrt(lo), math.sqrt(nc)
+    return -math.log(2) - 0.5 * (a - b) ** 2 + (0.5 * df - 1) * np.log(a / b) + _log_ive(0.5 * df - 1, a * b)
+
+
+def _ncf(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, n: float, d: float, nc: float) -> np.ndarray:
+    ratio = np.log(lo) + math.log(n / d)  # of t = nz/d
+    central = (
+        0.5 * n * ratio - 0.5 * (n + d) * np.logaddexp(0, ratio) - np.log(lo) - special.betaln(n / 2, d / 2)
+    )
+    return (
+        central - 0.5 * nc + np.log(special.hyp1f1(0.5 * (n + d), 0.5 * n, 0.5 * nc * special.expit(ratio)))
+    )
+
+
+def _nct(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, df: float, nc: float) -> np.ndarray:
+    """(df + z²)^{-(df+1)/2} times a function of z/√(df + z²), which is constant far out."""
+    from scipy.stats import nct
+
+    size = np.abs(z)
+    reach = math.sqrt(df) * math.exp(min(14.0, 500 / (df + 1)))
+    value = np.log(nct.pdf(np.clip(z, -reach, reach), df, nc))
+    fall = np.log(np.hypot(size, math.sqrt(df)) / math.hypot(reach, math.sqrt(df)))
+    return np.where(size > reach, value - (df + 1) * fall, value)
+
+
+def _landau(z: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """scipy's; to the left of -4.5 the saddle point of ∫ exp(s log s + λs) ds / 2πi, s = e^{-1-λ}."""
+    from scipy.stats import landau
+
+    s = np.exp(-1 - 0.5 * math.pi * np.minimum(z, -4.0)) * 2 / math.pi
+    left = math.log(math.pi / 2) + 0.5 * np.log(s / (2 * math.pi)) - s + np.log1p(1 / (24 * s))
+    return np.where(z < -4.5, left, np.log(landau.pdf(np.maximum(z, -4.6))))
+
+
+def _burr(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float, d: float) -> np.ndarray:
+    log_z = np.log(lo)
+    return math.log(c) + math.log(d) - (c + 1) * log_z - (d + 1) * np.logaddexp(0, -c * log_z)
+
+
+def _burr12(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float, d: float) -> np.ndarray:
+    log_z = np.log(lo)
+    return math.log(c) + math.log(d) + (c - 1) * log_z - (d + 1) * np.logaddexp(0, c * log_z)
+
+
+def _mielke(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, k: float, s: float) -> np.ndarray:
+    log_z = np.log(lo)
+    return math.log(k) + (k - 1) * log_z - (1 + k / s) * np.logaddexp(0, s * log_z)
+
+
+def _exponweib(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, a: float, c: float) -> np.ndarray:
+    log_z = np.log(lo)
+    power = np.exp(c * log_z)
+    below = np.where(power < 1e-15, c * log_z, np.log(-np.expm1(-power)))  # log(1 - e^-power)
+    return math.log(a) + math.log(c) + (c - 1) * log_z - power + (a - 1) * below
+
+
+def _rel_breitwigner(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, rho: float) -> np.ndarray:
+    root = math.hypot(rho, 1.0)
+    norm = math.log(2 * math.sqrt(2) / math.pi) + 2 * math.log(rho) + math.log(root)
+    norm -= 0.5 * (math.log(rho) + math.log(rho + root))
+    near = np.minimum(z, 1e100)
+    return norm - 2 * np.log(np.hypot((near - rho) * (near + rho), rho)) - 4 * np.log(z / near)
+
+
+def _genhyperbolic(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, p: float, a: float, b: float) -> np.ndarray:
+    s, w = np.hypot(1, z), math.sqrt((a - b) * (a + b))
+    if w == 0:
+        norm = (1 + p) * math.log(2) - special.gammaln(-p)
+    else:
+        norm = p * math.log(w) - math.log(special.kve(p, w)) + w
+    norm -= 0.5 * _LOG_2PI + (p - 0.5) * math.log(a)
+    log_k = np.where(
+        a * s < 1e8,
+        np.log(special.kve(p - 0.5, np.minimum(a * s, 1e8))),
+        0.5 * np.log(math.pi / (2 * a * s)),
+    )
+    exponent = -(a - np.copysign(b, b * z)) * np.abs(z) - a / (s + np.abs(z))
+    return norm + exponent + log_k + (p - 0.5) * np.log(s)
 
 
 def _trapezoid(z: np.ndarray, lo: np.ndarray, hi: np.ndarray, c: float, d: float) -> np.ndarray:
@@ -151,7 +257,11 @@ CONTINUOUS: Rows = {
     "arcsine": lambda z, lo, hi: _beta(z, lo, hi, 0.5, 0.5),
     "argus": _argus,
     "beta": _beta,
+    "burr": _burr,
+    "burr12": _burr12,
     "cosine": _cosine,
+    "exponweib": _exponweib,
+    "fisk": lambda z, lo, hi, c: _burr(z, lo, hi, c, 1.0),
     "foldcauchy": _foldcauchy,
     "foldnorm": lambda z, lo, hi, c: np.logaddexp(_normal(z - c), _normal(z + c)),
     "gausshyper": lambda z, lo, hi, a, b, c, x: (
@@ -159,6 +269,7 @@ CONTINUOUS: Rows = {
     ),
     "genextreme": _genextreme,
     "genhalflogistic": _genhalflogistic,
+    "genhyperbolic": _genhyperbolic,
     "genpareto": _genpareto,
     "hypsecant": lambda z, lo, hi: math.log(2 / math.pi) - np.abs(z) - np.log1p(np.exp(-2 * np.abs(z))),
     "invweibull": lambda z, lo, hi, c: math.log(c) - (c + 1) * np.log(z) - z ** (-c),
@@ -169,17 +280,23 @@ CONTINUOUS: Rows = {
         math.log(b) - np.log(np.hypot(1, z)) + _normal(a + b * np.arcsinh(z))
     ),
     "kappa3": lambda z, lo, hi, a: math.log(a) - (1 + 1 / a) * np.logaddexp(math.log(a), a * np.log(z)),
+    "landau": _landau,
     "laplace": lambda z, lo, hi: -np.abs(z) - math.log(2),
     "levy": lambda z, lo, hi: -0.5 * _LOG_2PI - 1.5 * np.log(z) - 0.5 / z,
     "levy_l": lambda z, lo, hi: -0.5 * _LOG_2PI - 1.5 * np.log(hi) - 0.5 / hi,
     "loglaplace": lambda z, lo, hi, c: math.log(c / 2) - np.log(z) - c * np.abs(np.log(z)),
+    "mielke": _mielke,
     "moyal": lambda z, lo, hi: -0.5 * (z + np.exp(-z)) - 0.5 * _LOG_2PI,
+    "ncf": _ncf,
+    "nct": _nct,
+    "ncx2": _ncx2,
     "norminvgauss": _norminvgauss,
     "pareto": lambda z, lo, hi, b: math.log(b) - (b + 1) * np.where(lo < 0.5, np.log1p(lo), np.log(z)),
     "pearson3": _pearson3,
     "rdist": lambda z, lo, hi, c: (
         special.xlogy(c / 2 - 1, lo) + special.xlogy(c / 2 - 1, hi) - special.betaln(0.5, c / 2)
     ),
+    "rel_breitwigner": _rel_breitwigner,
     "rice": _rice,
     "semicircular": lambda z, lo, hi: 0.5 * (np.log(lo) + np.log(hi)) + math.log(2 / math.pi),
     "skewcauchy": _skewcauchy,
@@ -197,16 +314,7 @@ def _skellam(k: np.ndarray, m1: float, m2: float) -> np.ndarray:
         log_i = np.log(special.ive(n, x)) + x
     low = ~(log_i - x > -600)
     if low.any():
-        order = n[low]
-        terms = max(32, math.ceil(3 * x + 40))
-        term = np.zeros_like(order)
-        total = np.zeros_like(order)
-        for j in range(1, terms):  # Σ_j (x²/4)^j / (j! (n+1)_j), relative to its first term
-            term = term + math.log(x * x / 4 / j) - np.log(order + j)
-            total = np.logaddexp(total, term)
-            if float(np.max(term - total)) < -40:
-                break
-        log_i[low] = order * math.log(x / 2) - special.gammaln(order + 1) + total
+        log_i[low] = _log_bessel_series(n[low], x)
     return log_i - (m1 + m2) + 0.5 * k * math.log(m1 / m2)
 
 

@@ -149,9 +149,8 @@ def _standardised(
                 value = raw(np.where(inside, z, inner), from_a, to_b, *shapes)
             else:
                 value = dist.logpdf(np.where(inside, z, inner), *shapes)
-        # NaN far out is arithmetic (inf - inf), not a value
-        value = np.where(np.isnan(value), -np.inf, value)
-        return np.where(inside, value, -np.inf) - log_scale
+        # NaN, or an infinite density at a place of positive distance to every end, is arithmetic, no value
+        return np.where(inside & (value < np.inf), value, -np.inf) - log_scale
 
     return log_density
 
@@ -356,7 +355,10 @@ def _new(P: Any, name: str) -> Law:
     log_density = shifted(logpdf, lower, upper, name)
     parts = list(getattr(P, "components", ()))
     with np.errstate(all="ignore"):
-        quarters = [[float(c.icdf(u)) for u in (0.25, 0.5, 0.75)] for c in parts or [P]]
+        try:
+            quarters = [[float(c.icdf(u)) for u in (0.25, 0.5, 0.75)] for c in parts or [P]]
+        except TypeError:  # scipy 1.17: a transformed law with a shape called p hands it to its icdf twice
+            quarters = []
     good = [q for q in quarters if all(map(math.isfinite, q)) and q[2] > q[0]]
     if good:
         ends = [float(e) for c in parts for e in c.support() if math.isfinite(float(e))]

@@ -131,6 +131,7 @@ def _affinity_of(alpha: float, factor: float) -> Functional:
         singular_p=alpha > 1,
         largest=1.0 if alpha < 1 else _INF,
         mixing=(alpha, 1 - alpha),
+        pure=True,
         finish_log=finish_log,
     )
 

@@ -126,7 +126,7 @@ def read_config(folder: Path) -> Config:
         config = json.loads(path.read_text())
         build(config)
         config["data"], config["origin"], config["length"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # the last: JSON, but no object
         raise ValueError(
             f"{path} is damaged ({type(error).__name__}: {error}); restore it, or train into another --out"
         ) from None

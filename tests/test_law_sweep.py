@@ -262,3 +262,80 @@ def test_skellam_series_against_mpmath():
             got = TABLE["skellam"](np.array([float(k)]), a, b)[0]
             assert got == pytest.approx(float(want), rel=1e-12)
     assert special.ive(400, 5.0) == 0  # the series is what is tested
+
+
+# (family, shapes, {z: log-density of the standard law, by mpmath from the documented formula, 20 digits})
+FAR_OUT = [
+    ("fisk", (12.9,), {1e-60: -1641.488529086381, 1e80: -2557.917396098011}),
+    ("burr", (2.266, 9.162), {1e-140: -6367.190339809676, 1e90: -673.7887815765994}),
+    ("burr12", (27.5, 16.2), {1e-30: -1824.4559516833554, 1e60: -61680.155444063574}),
+    ("mielke", (6.1, 8.8), {1e-50: -585.3509099423023, 1e90: -2029.0717632495691}),
+    ("exponweib", (0.83, 11.86), {1e-80: -1626.801321818281, 3.0: -455663.80268532893}),
+    (
+        "exponweib",
+        (2, 2.8),
+        {1e-120: -1269.304204734972, 1e-6: -61.828581968894554, 9.0: -464.08546608147185},
+    ),
+    ("ncf", (7.2, 6.5, 3.6), {1e-120: -715.7869960621499, 1e60: -582.2054422259574}),
+    ("ncx2", (14.4, 0.37), {1e-100: -1439.7352654362282, 1e12: -499999391643.4649}),
+    ("ncx2", (300, 40), {1e-9: -3811.7481573447676, 33.0: -217.3176462784213, 4000.0: -1308.9978393025106}),
+    ("rel_breitwigner", (3.65,), {1e-90: -3.0863547574397265, 1e120: -1103.0759133320923}),
+    ("rice", (0.77,), {1e-50: -115.42570464970228, 1e11: -4.999999999923e21}),
+    ("genhyperbolic", (0.5, 1.5, -0.5), {-1e10: -10000000010.87381, 1e9: -2000000009.7225168}),
+    ("genhyperbolic", (-1.2, 2, 1.9), {-1e10: -39000000050.37327, 1e9: -100000045.30758116}),
+    ("nct", (14, 0.24), {-1e60: -2054.399396370378, 1e40: -1361.7952393354471}),
+    ("nct", (3.3, -6), {-1e60: -586.4290085528789, -3.0: -3.067800268933669, 1e40: -419.13876531817124}),
+    ("landau", (), {-7.0: -13956.256643509822, -5.0: -600.5566416986796, -4.49: -268.44279714125275}),
+]
+
+
+@pytest.mark.parametrize(("family", "shapes", "values"), FAR_OUT, ids=lambda v: str(v)[:24])
+def test_log_densities_where_scipys_underflow_or_overflow(family, shapes, values):
+    from divergences._recognise import as_law
+
+    law = as_law(getattr(stats, family)(*shapes), "P")
+    z = np.array(list(values))
+    np.testing.assert_allclose(
+        law.log_density(np.zeros(z.size), z), list(values.values()), rtol=1e-12, atol=1e-7
+    )
+
+
+TAILS = [  # values: mpmath with 60 digits, from the documented formulas; Fréchet's in closed form
+    ("kl", stats.gompertz(4.715, 1.88, 0.8451), stats.mielke(3.133, 4.636, scale=1.154), 3.1985041333632752),
+    (
+        "chi2",
+        stats.gamma(1.427, -1.567, 0.2911),
+        stats.burr12(7.538, 4.634, -1.66, 2.539),
+        3293610.0791524007,
+    ),
+    ("chi2", stats.moyal(), stats.moyal(1, 2), 0.51134482623765216),
+    ("kl", stats.invweibull(33), stats.expon(), 2.9202262262669274),
+    ("renyi", stats.gennorm(4.669, scale=0.1755), stats.bradford(0.3575, 3.08, 1.105), 644956.25224111512),
+    ("renyi", stats.moyal(2.677, 0.3447), stats.triang(0.1422, -2.286, 2.931), 196.81082544354907),
+    ("renyi", stats.norm(0, 1), stats.uniform(1000, 1), 500013.34815873003),
+]
+
+
+@pytest.mark.parametrize(("name", "P", "Q", "want"), TAILS, ids=lambda v: str(v)[:12])
+def test_tails_that_a_continuation_of_the_log_density_does_not_decide(name, P, Q, want):
+    """Beyond where a log-density is known, the integrand is not that law's (KL there is q, or nothing)."""
+    found = dv.estimate(name, P, Q, **({"alpha": 0.5} if name == "renyi" else {}))
+    assert found.lower <= want * (1 + 1e-14)
+    assert found.upper >= want * (1 - 1e-14)
+    assert found.upper - found.lower <= 1e-8 * want
+    assert found.value == pytest.approx(want, rel=1e-11)
+
+
+def test_an_infinite_log_density_is_arithmetic():
+    """scipy's exponweib.logpdf is +inf near 0 where (1 - e^-x^c)^(a-1) comes first: TV was an error."""
+    P, Q = stats.t(1.691, scale=124.4), stats.exponweib(0.8301, 11.86, scale=2.149)
+    compare(("tv",), P, Q, "exponweib")
+
+    class Spiked(stats.rv_continuous):
+        def _logpdf(self, x):
+            return np.where(x < 1e-9, np.inf, -x)
+
+        def _pdf(self, x):
+            return np.exp(-x)
+
+    assert dv.estimate("kl", Spiked(a=0, name="spiked")(), stats.expon()).value < 1e-8

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import math
+import re
 import types
 from collections import Counter
 from decimal import Decimal
@@ -268,13 +270,77 @@ def test_sparse_costs_of_other_libraries():
 
 
 def test_laws_of_other_libraries():
-    normal = _foreign("torch.distributions.normal", "Normal", log_prob=lambda self, x: x)
+    normal = _foreign("torch.distributions.normal", "Normal", log_prob=lambda self, x: x, loc=0.0, scale=1.0)
     odd = _foreign("tensorflow_probability.python.distributions", "Horseshoe", log_prob=lambda self, x: x)
     for call in (dv.kl, dv.wasserstein, lambda p, q: dv.estimate("kl", p, q)):
         with pytest.raises(TypeError, match=r"scipy\.stats\.norm\(\w+\.loc, \w+\.scale\)"):
             call(normal, [0.5, 0.5])
         with pytest.raises(TypeError, match=r"divergences\.Density"):
             call(odd, odd)
+
+
+# (class, parameters, point, mass or density there by the documentation of torch and TensorFlow Probability)
+SPELLINGS = [
+    ("NegativeBinomial", {"total_count": 3, "probs": 0.3}, 2, 6 * 0.7**3 * 0.3**2),
+    ("Geometric", {"probs": 0.3}, 0, 0.3),
+    ("Weibull", {"scale": 2.0, "concentration": 3.0}, 1.0, 1.5 * 0.25 * np.exp(-0.125)),
+    ("Pareto", {"scale": 2.0, "alpha": 3.0}, 4.0, 3 * 2.0**3 / 4.0**4),  # torch
+    ("Pareto", {"scale": 2.0, "concentration": 3.0}, 4.0, 3 * 2.0**3 / 4.0**4),  # TensorFlow Probability
+    ("InverseGamma", {"concentration": 2.0, "rate": 3.0}, 1.5, 9 * 1.5**-3 * np.exp(-2.0)),
+    ("InverseGamma", {"concentration": 2.0, "scale": 3.0}, 1.5, 9 * 1.5**-3 * np.exp(-2.0)),
+    ("VonMises", {"loc": 0.5, "concentration": 0.0001}, 0.5, 1.0001 / (2 * np.pi)),
+    ("HalfNormal", {"scale": 2.0}, 0.0, 1 / np.sqrt(2 * np.pi)),
+    ("HalfCauchy", {"scale": 2.0}, 2.0, 1 / (2 * np.pi)),
+    ("Gamma", {"concentration": 1.0, "rate": 4.0}, 0.5, 4 * np.exp(-2.0)),
+    ("LogNormal", {"loc": 1.0, "scale": 2.0}, np.e, 1 / (2 * np.e * np.sqrt(2 * np.pi))),
+    ("FisherSnedecor", {"df1": 2.0, "df2": 2.0}, 1.0, 0.25),
+]
+
+
+@pytest.mark.parametrize(
+    ("word", "given", "x", "want"), SPELLINGS, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_the_line_for_a_law_of_another_library_is_that_law(word, given, x, want):
+    stats = pytest.importorskip("scipy.stats")
+    law = _foreign("torch.distributions", word, log_prob=lambda self, x: x, **given)
+    with pytest.raises(TypeError, match="parameters as numbers") as caught:
+        dv.kl(law, law)
+    line = re.search(r"pass scipy\.stats\.(.*), parameters", str(caught.value))[1]
+    made = eval(f"stats.{line}", {"stats": stats, "law": law, "math": math})
+    assert getattr(made, "pdf" if hasattr(made, "pdf") else "pmf")(x) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("word", "given", "match"),
+    [
+        ("Categorical", {"probs": [0.5, 0.5]}, r"pass its masses numpy\.asarray\(law\.probs\)"),
+        ("Wishart", {"event_shape": (2, 2)}, r"support=\[\(lower, upper\)\] \* dimension, sampler="),
+        ("Normal", {"loc": 0, "scale": 1, "batch_shape": (3,)}, "a batch of laws: compare one pair"),
+    ],
+)
+def test_laws_of_other_libraries_that_are_no_law_on_the_line(word, given, match):
+    law = _foreign("torch.distributions", word, log_prob=lambda self, x: x, **given)
+    with pytest.raises(TypeError, match=match):
+        dv.kl(law, law)
+
+
+def test_tensors_without_numbers():
+    for given, match in (({"is_meta": True}, "meta device"), ({"is_nested": True}, r"x\.unbind\(\)")):
+        with pytest.raises(TypeError, match=match):
+            tp.wasserstein_1d(_foreign("torch", "Tensor", **given), [0.0])
+
+
+def test_jax_without_float64_is_computed_by_numpy():
+    """JAX's default has no float64: sums of squares of 2^27 in single precision are no error terms."""
+    jax = pytest.importorskip("jax")
+    if jax.config.jax_enable_x64:
+        pytest.skip("this JAX has float64")
+    p, q = (jax.numpy.array(v, dtype="float32") for v in ([0.5, 0.5], [0.5 + 2**-12, 0.5 - 2**-12]))
+    want = -0.5 * math.log1p(-(2.0**-22))
+    assert dv.kl(p, q) == pytest.approx(want, rel=1e-12)
+    assert tp.wasserstein_1d(p, q) == 2.0**-12
+    half = jax.numpy.array([0.5, 0.5], dtype="bfloat16")
+    assert dv.kl(half, half) == 0
 
 
 def test_laws_without_an_entry_and_the_line_that_works():

@@ -199,3 +199,22 @@ def test_normalize_divides_each_side_by_its_sum():
 def test_a_solver_derives_from_solver():
     with pytest.raises(TypeError, match="derives from"):
         tp.solve(np.ones((2, 2)), solver="exact")
+
+
+@pytest.mark.parametrize("n", [1, 2, 60, 5000])
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_source_or_one_sink_has_one_plan(n, turned):
+    """In rational arithmetic the product of the masses, b scaled to the total of a; no solve."""
+    from fractions import Fraction
+
+    rng = np.random.default_rng(n)
+    c, many, one = 1 + rng.random((1, n)), rng.dirichlet(np.ones(n)), np.array([1.0])
+    c, a, b = (np.ascontiguousarray(c.T), many, one) if turned else (c, one, many)
+    sol = tp.solve(c, a, b)
+    true = sum(Fraction(x) * Fraction(w) for x, w in zip(c.ravel().tolist(), many.tolist()))
+    if not turned:  # b stands for its multiple with the total of a
+        true /= sum(map(Fraction, many.tolist()))
+    assert Fraction(sol.lower_bound) <= true <= Fraction(sol.upper_bound)
+    assert sol.status is tp.Status.OPTIMAL
+    assert sol.stats["path"][-1].what == "closed form"
+    np.testing.assert_allclose(sol.plan.toarray().ravel(), many, rtol=1e-15)

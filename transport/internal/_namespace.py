@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from functools import cache
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ def namespace(*arrays: Array) -> ModuleType:
     """The array-API namespace shared by ``arrays``.
 
     Python numbers and sequences adapt to the others; if there is no array among them, NumPy is meant.
+    NumPy also computes for JAX arrays while JAX has no float64 (``jax_enable_x64`` is off, its default).
 
     Raises
     ------
@@ -27,7 +29,7 @@ def namespace(*arrays: Array) -> ModuleType:
     if all(type(x) is np.ndarray for x in arrays):
         return _numpy()
     known = [x for x in arrays if aac.is_array_api_obj(x)]
-    if not known:
+    if not known or (_jax_is_single() and all(aac.is_jax_array(x) for x in known)):
         return _numpy()
     try:
         return aac.array_namespace(*known)
@@ -37,6 +39,11 @@ def namespace(*arrays: Array) -> ModuleType:
             f"the arrays belong to different libraries ({', '.join(kinds)}); "
             "convert them to one, for example with numpy.from_dlpack or cupy.asarray"
         ) from error
+
+
+def _jax_is_single() -> bool:
+    jax = sys.modules.get("jax")
+    return jax is not None and not jax.config.jax_enable_x64
 
 
 @cache
@@ -86,11 +93,14 @@ def to_numpy(x: Array) -> np.ndarray:
         return x.get()
     if aac.is_torch_array(x):
         refuse_graph(x)
-        return x.cpu().numpy()
+        x = x.cpu()
+        return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
     if aac.is_array_api_obj(x):
         xp = aac.array_namespace(x)
         if hasattr(xp, "Device"):  # array_api_strict: only its CPU device converts
             x = aac.to_device(x, xp.Device("CPU_DEVICE"))
+        if str(x.dtype) == "bfloat16":  # jax's, which NumPy knows as bytes
+            x = x.astype("float32")
         return np.asarray(x)
     return np.asarray(x)
 

@@ -102,6 +102,10 @@ def refuse_foreign(x: Any, name: str) -> None:
             f"{name} is being traced by jax (a {word}); this runs on the host and cannot be traced. "
             "Call it outside jit, vmap and grad, or through jax.pure_callback"
         )
+    if kind == "torch" and getattr(x, "is_nested", False):
+        raise TypeError(f"{name} is a nested torch tensor, which has no shape; pass one of {name}.unbind()")
+    if kind == "torch" and getattr(x, "is_meta", False):
+        raise TypeError(f"{name} is a torch tensor on the meta device: it has a shape and no numbers")
     if "sparse" in str(getattr(x, "layout", "")):
         raise TypeError(f"{name} is a sparse torch tensor; pass {name}.to_dense()")
     if kind in ("sparse", "jax") and hasattr(x, "todense"):
@@ -112,23 +116,37 @@ def refuse_foreign(x: Any, name: str) -> None:
 
 # ---------------------------------------------------------------- laws of other libraries
 
-_SCIPY = {
-    "Normal": "norm({loc}, {scale})",
-    "Laplace": "laplace({loc}, {scale})",
-    "Cauchy": "cauchy({loc}, {scale})",
-    "Gumbel": "gumbel_r({loc}, {scale})",
-    "LogNormal": "lognorm({scale}, scale=math.exp({loc}))",
-    "Uniform": "uniform({low}, {high} - {low})",
-    "Exponential": "expon(scale=1 / {rate})",
-    "Gamma": "gamma({concentration}, scale=1 / {rate})",
-    "Beta": "beta({concentration1}, {concentration0})",
-    "StudentT": "t({df}, {loc}, {scale})",
-    "Poisson": "poisson({rate})",
-    "Bernoulli": "bernoulli({probs})",
-    "Binomial": "binom({total_count}, {probs})",
-    "MultivariateNormal": "multivariate_normal({loc}, {covariance_matrix})",
-    "MultivariateNormalFullCovariance": "multivariate_normal({loc}, {covariance_matrix})",
-    "Dirichlet": "dirichlet({concentration})",
+# Parameters by the names of torch and TensorFlow Probability; the first line whose parameters are there.
+_SCIPY: dict[str, tuple[str, ...]] = {
+    "Bernoulli": ("bernoulli({probs})",),
+    "Beta": ("beta({concentration1}, {concentration0})",),
+    "Binomial": ("binom({total_count}, {probs})",),
+    "Cauchy": ("cauchy({loc}, {scale})",),
+    "Chi2": ("chi2({df})",),
+    "Dirichlet": ("dirichlet({concentration})",),
+    "Exponential": ("expon(scale=1 / {rate})",),
+    "FisherSnedecor": ("f({df1}, {df2})",),
+    "Gamma": ("gamma({concentration}, scale=1 / {rate})",),
+    "Geometric": ("geom({probs}, loc=-1)",),
+    "Gumbel": ("gumbel_r({loc}, {scale})",),
+    "HalfCauchy": ("halfcauchy({loc}, {scale})", "halfcauchy(scale={scale})"),
+    "HalfNormal": ("halfnorm(scale={scale})",),
+    "InverseGamma": ("invgamma({concentration}, scale={rate})", "invgamma({concentration}, scale={scale})"),
+    "Laplace": ("laplace({loc}, {scale})",),
+    "LogNormal": ("lognorm({scale}, scale=math.exp({loc}))",),
+    "Logistic": ("logistic({loc}, {scale})",),
+    "MultivariateNormal": ("multivariate_normal({loc}, {covariance_matrix})",),
+    "LowRankMultivariateNormal": ("multivariate_normal({loc}, {covariance_matrix})",),
+    "MultivariateNormalDiag": ("multivariate_normal({loc}, {scale_diag} ** 2)",),
+    "MultivariateNormalFullCovariance": ("multivariate_normal({loc}, {covariance_matrix})",),
+    "NegativeBinomial": ("nbinom({total_count}, 1 - {probs})",),
+    "Normal": ("norm({loc}, {scale})",),
+    "Pareto": ("pareto({alpha}, scale={scale})", "pareto({concentration}, scale={scale})"),
+    "Poisson": ("poisson({rate})",),
+    "StudentT": ("t({df}, {loc}, {scale})",),
+    "Uniform": ("uniform({low}, {high} - {low})",),
+    "VonMises": ("vonmises({concentration}, {loc})",),
+    "Weibull": ("weibull_min({concentration}, scale={scale})",),
 }
 
 
@@ -137,17 +155,21 @@ def refuse_law(x: Any, name: str) -> None:
     if not callable(getattr(x, "log_prob", None)):
         return
     word = type(x).__name__
-    known = _SCIPY.get(word)
-    if known is None:
-        line = (
-            f"divergences.Density(lambda x: numpy.asarray({name}.log_prob(x)), support=(lower, upper)), "
-            f"its argument converted to a tensor"
-        )
-    else:
-        line = "scipy.stats." + known.replace("{", f"{name}.").replace("}", "")
-    raise TypeError(
-        f"{name} is the {word} law of another library ({library(x)}); pass {line}, parameters as numbers"
-    )
+    dimension = len(getattr(x, "event_shape", None) or ())
+    line = f"divergences.Density(lambda x: numpy.asarray({name}.log_prob(x)), support=(lower, upper)), "
+    line += "its argument converted to a tensor"
+    if word in ("Categorical", "OneHotCategorical"):
+        line = f"its masses numpy.asarray({name}.probs) to the divergence itself"
+    elif word == "Multinomial":
+        line = f"the probabilities numpy.asarray({name}.probs) to kl, and multiply by the number of trials"
+    elif dimension:
+        line = line.replace("(lower, upper)", "[(lower, upper)] * dimension, sampler=(n, rng) -> draws")
+    for text in _SCIPY.get(word, ()):
+        if all(hasattr(x, field.split("}")[0]) for field in text.split("{")[1:]):
+            line = "scipy.stats." + text.replace("{", f"{name}.").replace("}", "") + ", parameters as numbers"
+            break
+    many = "; it is a batch of laws: compare one pair at a time" if getattr(x, "batch_shape", None) else ""
+    raise TypeError(f"{name} is the {word} law of another library ({library(x)}); pass {line}{many}")
 
 
 def line_for_law(x: Any, name: str) -> str:

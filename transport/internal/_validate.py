@@ -52,7 +52,7 @@ def as_float64(x: Any, name: str, *, xp: ModuleType) -> tuple[Array, float]:
         if not is_numpy(xp):
             x = xp.asarray(x)
     if is_numpy(xp):
-        x = np.asarray(x)
+        x = to_numpy(x)
         kind = x.dtype.kind
         if kind not in "biuf":
             recognise.refuse_objects(x, name)
