@@ -162,7 +162,7 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "transport" / "_solver").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "transport" / "_solver").rglob("*.py")), ids=lambda p: p.name)
 def test_the_solver_does_not_ask_what_kind_a_cost_is(path):
     """It asks the `Cost` protocol: no isinstance, type, getattr or hasattr on costs and their searches."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -174,6 +174,43 @@ def test_the_solver_does_not_ask_what_kind_a_cost_is(path):
                 assert not {"cost", "cloud"} & set(ast.unparse(node.args[0]).split(".")), (
                     f"line {node.lineno}"
                 )
+
+
+# The floors of the exact solver, the lowest first: a module imports from its own floor and from those below.
+FLOORS = (
+    "tuning memory",
+    "base reductions forest",
+    "plan",
+    "pricing.oracle pricing.scan pricing.matrix pricing.points pricing.sparse pricing.strips start",
+    "trees linked_tree column_generation assignment closed_forms grid_flow progress",
+    "starts.shortlist starts.rounded_masses starts.affine starts.line_costs starts.cost_clusters "
+    "starts.stored_costs starts.coarse_to_fine at_once hubs",
+    "state laid_out stored",
+    "exact",
+    "left_over",
+)
+
+
+def test_arrows_of_the_exact_solver_point_down():
+    """Oracles price, cores pivot, starts solve coarser problems: nothing below knows what is above."""
+    floor = {f"transport._solver.{name}": k for k, names in enumerate(FLOORS) for name in names.split()}
+    found = {name for name in MODULES if name.startswith("transport._solver.")}
+    packages = {"transport._solver.pricing", "transport._solver.starts"}
+    assert {name for name in found if not name.endswith("__init__")} - packages == set(floor)
+    for name in floor:
+        tree = ast.parse(MODULES[name].read_text())
+        for target in {t for node in ast.walk(tree) for t in _targets(node)} & set(floor):
+            assert floor[target] <= floor[name], f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "transport" / "_solver").rglob("*.py")), ids=lambda p: p.name)
+def test_the_solver_asks_no_class(path):
+    """No isinstance, getattr or hasattr at all: protocols, abstract classes and tables say what there is."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("isinstance", "issubclass", "getattr", "hasattr"), (
+                f"line {node.lineno}"
+            )
 
 
 # Own modules that are heavy and that most calls do without: laws, command lines, training, figures, plugin.
@@ -200,12 +237,12 @@ def test_imports_inside_functions_of_other_packages_are_lazy_by_statement(name):
 
 
 ENGINE = [
-    *(ROOT / "transport" / "_solver").glob("*.py"),
+    *(ROOT / "transport" / "_solver").rglob("*.py"),
     *(ROOT / "transport" / "_kernels").glob("*.py"),
     *(
         ROOT / "transport" / f"_{name}.py"
         for name in ("callable", "certificate", "completion", "cost", "ending", "fitting", "grid", "kdtree",
-                     "packed", "points", "problem", "small", "sparse", "tiles")
+                     "nearest", "packed", "points", "problem", "small", "sparse", "tiles")
     ),
 ]  # fmt: skip
 # Numbers of the engine outside `Tuning`. None decides which way a problem goes.

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 import transport as tp
-from transport._solver.geometric import Norm
+from transport._solver.pricing.points import Norm
 from transport._solver.tuning import TUNING
 
 METRICS = ("euclidean", "cityblock", "chebyshev")

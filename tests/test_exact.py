@@ -24,8 +24,8 @@ from transport._answer import Status
 from transport._cost import Matrix
 from transport._problem import Coupling, Problem
 from transport._solver.base import run
-from transport._solver.cost_clusters import cluster
 from transport._solver.exact import Exact
+from transport._solver.starts.cost_clusters import cluster
 from transport._solver.tuning import TUNING
 from transport.internal import InfeasibleError
 

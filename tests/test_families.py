@@ -13,8 +13,8 @@ import transport as tp
 from transport._kernels import costs
 from transport._kernels.dense_start import greedy
 from transport._problem import Problem
-from transport._solver.line_start import line_potential
 from transport._solver.plan import choose
+from transport._solver.starts.line_costs import line_potential
 from transport._solver.tuning import TUNING
 
 

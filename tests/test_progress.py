@@ -79,17 +79,22 @@ def test_nobody_watches_nothing_is_computed(monkeypatch):
 
 
 def test_solvers_without_watch_are_fine():
-    class Plain:
+    class Plain(tp.Solver):
         """Exact without its window."""
 
-        def __init__(self):
-            inner = tp.Exact()
-            self.init, self.step, self.progress, self.finish = (
-                inner.init,
-                inner.step,
-                inner.progress,
-                inner.finish,
-            )
+        inner = tp.Exact()
+
+        def init(self, problem, *, tol):
+            return self.inner.init(problem, tol=tol)
+
+        def step(self, state, budget):
+            return self.inner.step(state, budget)
+
+        def progress(self, state):
+            return self.inner.progress(state)
+
+        def finish(self, state):
+            return self.inner.finish(state)
 
     seen = []
     tp.solve(COSTS["points"], A, B, solver=Plain(), callback=seen.append)

@@ -1,4 +1,4 @@
-"""Rough masses as a start, and the scans of a matrix against plain sorting."""
+"""Rounded masses as a start, and the affine map."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import transport as tp
-from transport._kernels import simplex_matrix as k
-from transport._solver import rounded_masses
-from transport._solver.affine import affine_potential
 from transport._solver.column_generation import Simplex
-from transport._solver.matrix import MatrixOracle
+from transport._solver.pricing.matrix import MatrixOracle
 from transport._solver.reductions import integer_masses
+from transport._solver.starts import rounded_masses
+from transport._solver.starts.affine import affine_potential
+from transport._solver.starts.shortlist import shortlist
 from transport._solver.trees import Work
 from transport._solver.tuning import TUNING
 
@@ -132,8 +132,8 @@ def test_few_pivots_are_left_for_the_masses_as_given():
     c = rng.random((n, n))
     masses = integer_masses(rng.dirichlet(np.full(n, 0.3)), rng.dirichlet(np.full(n, 0.3)))
     work = Work(budget=10**9)
-    oracle = MatrixOracle(c, masses, work, magnitude=1.0)
-    cold = drained(oracle._shortlist(c.min(axis=0)))
+    oracle = MatrixOracle(c, magnitude=1.0)
+    cold = drained(shortlist(oracle, c.min(axis=0)))
     warm = drained(rounded_masses.rounded_start(oracle, cold, masses, work))
     pivots = []
     for start in (cold, warm):
@@ -155,63 +155,9 @@ def test_where_it_cannot_help_the_start_is_left_alone(kind):
     weights = np.full(n, 1 / n) if kind == "assignment" else rng.dirichlet(np.ones(n))
     masses = integer_masses(weights, weights[::-1].copy())
     finite = float(c[np.isfinite(c)].max())
-    oracle = MatrixOracle(c, masses, Work(10**9), has_forbidden=kind == "forbidden", magnitude=finite)
-    start = drained(oracle._shortlist(np.zeros(n)))
-    assert drained(rounded_masses.rounded_start(oracle, start, masses, oracle.work)) is start
-
-
-@st.composite
-def matrices(draw):
-    n, m = draw(st.integers(1, 90)), draw(st.integers(1, 90))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    c = rng.integers(0, draw(st.sampled_from([3, 50, 10**9])), (n, m)).astype(float)
-    c[rng.random((n, m)) < draw(st.sampled_from([0.0, 0.5, 1.0]))] = np.inf
-    return c, rng.integers(-3, 4, n).astype(float), rng.integers(-3, 4, m).astype(float)
-
-
-def nearest(reduced, count):
-    """The ``count`` smallest finite entries of each row, the leftmost of equals first."""
-    order = np.argsort(reduced, axis=1, kind="stable")[:, :count]
-    return order, np.take_along_axis(reduced, order, axis=1)
-
-
-@settings(max_examples=100, deadline=None)
-@given(matrices(), st.integers(1, 12))
-def test_shortlists_are_what_sorting_gives(problem, count):
-    c, f, g = problem
-    n, m = c.shape
-    cols, vals = np.zeros((n, min(count, m)), np.int64), np.empty((n, min(count, m)))
-    middle = n // 3
-    k.nearest_in_rows(c, g, 0, middle, cols, vals)
-    k.nearest_in_rows(c, g, middle, n, cols, vals)
-    order, expected = nearest(c - g, count)
-    assert np.array_equal(vals, expected)
-    assert np.array_equal(cols[np.isfinite(vals)], order[np.isfinite(vals)])
-    rows, vals = np.zeros((m, min(count, n)), np.int64), np.empty((m, min(count, n)))
-    low = np.empty((-(-n // k.PANEL), m))
-    k.panel_minima(c, f, 0, len(low), low)
-    k.nearest_in_cols(c, f, low, 0, m // 2, rows, vals)
-    k.nearest_in_cols(c, f, low, m // 2, m, rows, vals)
-    order, expected = nearest((c - f[:, None]).T, count)
-    assert np.array_equal(vals, expected)
-    assert np.array_equal(rows[np.isfinite(vals)], order[np.isfinite(vals)])
-
-
-@settings(max_examples=100, deadline=None)
-@given(matrices(), st.integers(1, 8), st.booleans())
-def test_pricing_finds_the_worst_of_each_row(problem, count, partial):
-    c, f, g = problem
-    if partial:  # rows and columns left out
-        f[::3], g[::2] = -np.inf, -np.inf
-    n, m = c.shape
-    cols, found = np.zeros((n, min(count, m)), np.int64), np.zeros(n, np.int64)
-    k.price_rows(c, f, g, 0, n, cols, found)
-    reduced = np.where(np.isinf(f)[:, None] | np.isinf(g), np.inf, (c - np.where(np.isinf(g), 0.0, g)))
-    reduced -= np.where(np.isinf(f), 0.0, f)[:, None]
-    order, expected = nearest(reduced, count)
-    assert np.array_equal(found, np.sum(expected < 0, axis=1))
-    for i in range(n):
-        assert np.array_equal(cols[i, : found[i]], order[i, : found[i]])
+    oracle = MatrixOracle(c, has_forbidden=kind == "forbidden", magnitude=finite)
+    start = drained(shortlist(oracle, np.zeros(n)))
+    assert drained(rounded_masses.rounded_start(oracle, start, masses, Work(10**9))) is start
 
 
 def test_stopped_at_rough_masses_the_answer_is_near():
@@ -225,10 +171,10 @@ def test_stopped_at_rough_masses_the_answer_is_near():
 
     def stop(progress):
         stages.append(progress.message)
-        return progress.message.startswith("pricing, rough masses")
+        return progress.message.startswith("pricing, rounded masses")
 
     sol = tp.solve(c, a, b, solver=solver, callback=stop, throw=False)
-    assert stages[-1].startswith("pricing, rough masses")
+    assert stages[-1].startswith("pricing, rounded masses")
     assert sol.status is not tp.Status.OPTIMAL
     assert 0.5 * best < sol.lower_bound <= best <= sol.upper_bound < 0.2 * c.mean()
 
@@ -241,7 +187,7 @@ def test_a_stage_does_not_look_again_after_its_last_few_arcs():
     looks = []
     for last in (TUNING.rough_last, 0.0):
         work = Work(budget=10**9, tuning=replace(TUNING, rough_last=last))
-        oracle = MatrixOracle(c, masses, work, magnitude=float(c.max()))
-        drained(rounded_masses.rounded_start(oracle, drained(oracle._shortlist(c.min(axis=0))), masses, work))
+        oracle = MatrixOracle(c, magnitude=float(c.max()))
+        drained(rounded_masses.rounded_start(oracle, drained(shortlist(oracle, c.min(axis=0))), masses, work))
         looks.append(work.rounds)
     assert looks[0] == len(TUNING.rough_units) < looks[1]

@@ -102,11 +102,11 @@ def test_the_product_has_no_borders(n, m, d):
 
 
 def test_the_product_is_as_precise_as_its_bounds_assume():
-    from transport._kernels import tiles
+    from transport._kernels import search_tiles
 
     rng = np.random.default_rng(5)
     left, right = (rng.standard_normal(shape).astype(np.float32) for shape in ((8, 52), (52, 1100)))
     tile = np.empty((8, 1100), np.float32)
-    tiles.product(left, right, 0, tile)
+    search_tiles.product(left, right, 0, tile)
     exact, size = (f(left.astype(float)) @ f(right.astype(float)) for f in (np.positive, np.abs))
     assert np.all(np.abs(tile - exact) <= 52 * 2.0**-24 * size)

@@ -76,32 +76,27 @@ def test_points_that_move_continue_their_plan():
 
 @pytest.mark.parametrize("points", [True, False])
 def test_a_warm_start_looks_once_for_what_is_nearly_as_cheap_as_the_old_arcs(points, monkeypatch):
-    from transport._solver import matrix
-    from transport._solver.geometric import Norm
+    from transport._solver.pricing.matrix import MatrixOracle
+    from transport._solver.pricing.points import PointsOracle
 
     rng = np.random.default_rng(6)
     x, y = rng.random((2, 700, 2))
     a, b = rng.dirichlet(np.ones(700), 2)
     cost = tp.PointCloud(x, y) if points else tp.PointCloud(x, y).block(0, 700)
     before = tp.solve(cost, a, b)
-    looks = []
-    search, price = Norm.search, matrix.MatrixOracle.price
+    looks, kind = [], PointsOracle if points else MatrixOracle
+    nearest = kind.nearest
 
-    def watched_search(self, fitted, x, *args):
-        looks.append(len(x))
-        return search(self, fitted, x, *args)
+    def watched(self, v, k, limit=None):
+        looks.append(len(v))
+        return (yield from nearest(self, v, k, limit))
 
-    def watched_price(self, f, g):
-        looks.append(len(f))
-        return (yield from price(self, f, g))
-
-    monkeypatch.setattr(Norm, "search", watched_search)
-    monkeypatch.setattr(matrix.MatrixOracle, "price", watched_price)
-    monkeypatch.setattr(matrix.MatrixOracle, "_nearest_in_rows", None)
+    monkeypatch.setattr(kind, "nearest", watched)
+    monkeypatch.setattr(kind, "both_ways", None)
     sol = tp.solve(cost, a, b, warm=before)
     assert sol.value == pytest.approx(before.value, rel=1e-13)
     assert sol.stats["rounds"] == 1
-    assert looks.count(700) == 2  # to start from, and to prove
+    assert looks == [700, 700]  # to start from, and to prove
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-38, 1e38, 1e250])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
+from transport._nearest import Found, look_at_all, run_tasks, searched
 from transport._solver.tuning import TUNING, Tuning
-from transport.internal import cached_property, run_chunks
+from transport.internal import cached_property
 
 LEAF = 8  # points in the smallest leaf; measured 4..16: flat around 8
 TOP = 3  # the tree is cut into at least 2^TOP subtrees for the threads
 SUBTREE = 1 << 15  # points in one of them: what a thread does at a time
-PART = 4096  # searches, likewise
 SMALL = 4096  # points below which threads cost more than they bring
-SMALL_SEARCH = 1024  # searches, likewise
 
 
 def depth_for(n: int, leaf: int = LEAF) -> int:
@@ -27,35 +25,6 @@ def depth_for(n: int, leaf: int = LEAF) -> int:
 def _top(n: int, deepest: int) -> int:
     """The depth at which a tree of ``n`` points is cut into subtrees."""
     return min(max(TOP, (n // SUBTREE).bit_length()), deepest)
-
-
-def _run(task: Callable[..., object], arguments: Sequence[tuple[Any, ...]]) -> None:
-    """``task(*args)`` for each of ``arguments``, on all cores."""
-
-    def part(first: int, last: int) -> None:
-        for args in arguments[first:last]:
-            task(*args)
-
-    run_chunks(part, len(arguments), slice_size=1)
-
-
-class Found(NamedTuple):
-    """Row i holds ``counts[i]`` pairs in ascending order of ``vals`` = c(x_i, y_cols) - v_cols.
-
-    All other points have values >= ``floor[i]``, rounding included; ``work`` counts evaluations.
-    """
-
-    cols: np.ndarray
-    vals: np.ndarray
-    counts: np.ndarray
-    floor: np.ndarray
-    work: int
-
-    @property
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """(i, j) of all pairs found, row by row."""
-        rows, which = np.nonzero(np.arange(self.cols.shape[1]) < self.counts[:, None])
-        return rows, self.cols[rows, which].astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +52,8 @@ class KdTree:
         deepest = max(0, n.bit_length() - 1)
         top = _top(n, deepest) if n > SMALL else 0
         for d in range(top):
-            _run(kd_order.split, [(p, order, n, (1 << d) + k, d, d + 1) for k in range(1 << d)])
-        _run(kd_order.split, [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)])
+            run_tasks(kd_order.split, [(p, order, n, (1 << d) + k, d, d + 1) for k in range(1 << d)])
+        run_tasks(kd_order.split, [(p, order, n, (1 << top) + k, top, deepest) for k in range(1 << top)])
         return cls(p, order, tuning)
 
     @cached_property
@@ -115,7 +84,7 @@ class KdTree:
             (self.points, self.depth, np.array([(1 << top) + k]), nodes, normal) for k in range(1 << top)
         ]
         tasks += [(self.points, k, np.arange(1 << k, 2 << k), nodes, normal) for k in range(top)]
-        _run(kd_order.geometry, tasks)
+        run_tasks(kd_order.geometry, tasks)
         return nodes, normal
 
     @cached_property
@@ -159,7 +128,7 @@ class Fitted:
         ]
         rest = (True, nodes, normal)
         tasks += [(tree.points, v, metric, tree.depth, np.arange(1 << k, 2 << k), *rest) for k in range(top)]
-        _run(kd_order.fit, tasks)
+        run_tasks(kd_order.fit, tasks)
         return nodes
 
     def search(
@@ -185,35 +154,9 @@ class Fitted:
         return self._descend(x, k, metric, power, limit)
 
     def _descend(self, x: np.ndarray, k: int, metric: int, power: float, limit: np.ndarray) -> Found:
-        from transport._kernels.kd_query import searcher
+        from transport._kernels.search_kd import searcher
 
         search = searcher(x.shape[1], metric, power)
         tree = self.tree
         rest = tree.points, self.v, self.nodes(metric), tree.depth, metric, power
-        return _search(search, x, k, limit, rest)
-
-
-def look_at_all(
-    transposed: np.ndarray, v: np.ndarray, x: np.ndarray, k: int, metric: int, power: float, limit: np.ndarray
-) -> Found:
-    """As `Fitted.search`, over all points, given as (d, m); ``k`` <= m."""
-    from transport._kernels.every import search
-
-    return _search(search, x, k, limit, (transposed, v, metric, power))
-
-
-def _search(
-    kernel: Callable[..., int], x: np.ndarray, k: int, limit: np.ndarray, rest: tuple[Any, ...]
-) -> Found:
-    """Run a search kernel over parts of ``x``."""
-    n = len(x)
-    out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
-    count = max(min(n // 256, 32), n // PART) if n > SMALL_SEARCH else 1
-    parts = [(k, n * k // count, n * (k + 1) // count) for k in range(count)]
-    work = np.zeros(len(parts), np.int64)
-
-    def task(part: int, start: int, stop: int) -> None:
-        work[part] = kernel(x, start, stop, limit, *rest, *out)
-
-    _run(task, parts)
-    return Found(*out, int(work.sum()))
+        return searched(search, x, k, limit, rest)

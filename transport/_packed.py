@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from transport._solver.line_start import line_potential
+from transport._solver.starts.line_costs import line_potential
 from transport._solver.tuning import TUNING
 from transport.internal import as_float64, namespace, run_chunks, to_numpy
 

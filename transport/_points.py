@@ -10,7 +10,8 @@ import numpy as np
 
 from transport._callable import FunctionCost
 from transport._cost import Unstructured, rounded_down, row_blocks
-from transport._kdtree import KdTree, look_at_all
+from transport._kdtree import KdTree
+from transport._nearest import look_at_all
 from transport._solver.tuning import TUNING
 from transport._tiles import Tiles, index
 from transport.internal import as_points, check_positive, namespace, positions, row_labels, to_numpy

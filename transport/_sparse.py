@@ -110,7 +110,8 @@ class SparseMatrix(Unstructured):
         n, m = csr.shape
         return cls(indptr, col, data, (int(n), int(m)))
 
-    def _csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    @property
+    def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.indptr, self.col, self.data
 
     @property
@@ -127,14 +128,20 @@ class SparseMatrix(Unstructured):
         """C[rows, cols], shape (k,)."""
         from transport._kernels.sparse import look_up
 
-        return look_up(*self._csr(), rows, cols)
+        return look_up(*self.csr, rows, cols)
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """C[start:stop], shape (stop - start, m), dense."""
+        return self.between(np.arange(start, stop), np.arange(self.shape[1]))
+
+    def between(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """C[rows][:, cols], dense."""
         from transport._kernels.sparse import scatter
 
-        out = np.full((stop - start, self.shape[1]), np.inf)
-        scatter(*self._csr(), np.arange(start, stop), np.arange(self.shape[1]), out)
+        place = np.full(self.shape[1], -1)
+        place[cols] = np.arange(len(cols))
+        out = np.full((len(rows), len(cols)), np.inf)
+        scatter(*self.csr, rows, place, out)
         return out
 
     def c_transform(self, f: np.ndarray) -> np.ndarray:
@@ -142,14 +149,14 @@ class SparseMatrix(Unstructured):
         from transport._kernels.sparse import lower_columns
 
         g = np.full(self.shape[1], np.inf)
-        lower_columns(*self._csr(), f, g)
+        lower_columns(*self.csr, f, g)
         return np.where(g == np.inf, g, rounded_down(g))
 
     def row_transform(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f_i = min_j C_ij - g_j over the stored entries of the given rows, rounded down."""
         from transport._kernels.sparse import lower_rows
 
-        f = lower_rows(*self._csr(), g, rows)
+        f = lower_rows(*self.csr, g, rows)
         return np.where(f == np.inf, f, rounded_down(f))
 
     def restrict(self, rows: np.ndarray, cols: np.ndarray) -> SparseMatrix:
@@ -168,9 +175,9 @@ class SparseMatrix(Unstructured):
 
     def transpose(self) -> SparseMatrix:
         """C^T."""
-        from scipy.sparse import csr_array
+        from transport._kernels.forests import grouped
 
-        csc = csr_array((self.data, self.col, self.indptr), shape=self.shape).tocsc()
-        csc.sort_indices()
         n, m = self.shape
-        return SparseMatrix(csc.indptr.astype(np.int64), csc.indices.astype(np.int64), csc.data, (m, n))
+        indptr, order = grouped(self.col, m)
+        rows = np.repeat(np.arange(n), np.diff(self.indptr))
+        return SparseMatrix(indptr, rows[order], self.data[order], (m, n))

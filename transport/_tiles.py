@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from transport._kdtree import Found, KdTree, look_at_all
+from transport._kdtree import KdTree
+from transport._nearest import Found, look_at_all, room
 from transport._solver.tuning import TUNING, Tuning
 from transport.internal import cached_property, run_chunks
 
@@ -62,7 +63,7 @@ class FittedTiles:
 
         Where single precision lets too many pairs pass (tight far clusters) later searches are in double.
         """
-        from transport._kernels import tiles
+        from transport._kernels import search_tiles
 
         n, y = x.shape[0], self.tree.points
         m = len(y)
@@ -70,7 +71,7 @@ class FittedTiles:
         limit = np.full(n, np.inf) if limit is None else limit
         if metric != 0:
             return look_at_all(self.tree.transposed, self.v, x, k, metric, power, limit)
-        out = (np.empty((n, k), np.int32), np.empty((n, k)), np.empty(n, np.int32), np.empty(n))
+        out = room(n, k)
         dtype = self.tree.dtype
         centre, moved, size = self.tree.centred
         xc = x - centre
@@ -86,9 +87,9 @@ class FittedTiles:
 
         def task(first: int, last: int) -> None:
             for c in range(first, last):
-                part = c * chunk, min(n, (c + 1) * chunk), rows
-                rest = left, right, x, y, self.v, bounds, scale, limit, power
-                work[c] = tiles.search(*part, *rest, *out)
+                part = x, c * chunk, min(n, (c + 1) * chunk), limit
+                rest = rows, left, right, y, self.v, bounds, scale, power
+                work[c] = search_tiles.search(*part, *rest, *out)
 
         run_chunks(task, len(work), slice_size=1)
         if work.sum() > self.tree.tuning.tile_coarse * n * m:
@@ -98,8 +99,8 @@ class FittedTiles:
     def _bounds(
         self, xc: np.ndarray, yc: np.ndarray, exponent: int, power: float
     ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[float, float, float]]:
-        """(xn, h, w) and (factor, offset, unit roundoff) of `transport._kernels.tiles`."""
-        from transport._kernels.tiles import down, shrunk
+        """(xn, h, w) and (factor, offset, unit roundoff) of `transport._kernels.search_tiles`."""
+        from transport._kernels.search_tiles import down, shrunk
 
         dtype = self.tree.dtype
         xn, yn = (shrunk(np.einsum("ij,ij->i", p, p), p.shape[1], dtype) for p in (xc, yc))

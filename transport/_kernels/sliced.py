@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from transport._kernels.line import staircase
-from transport._kernels.tiles import _four
+from transport._kernels.search_tiles import _four
 from transport._kernels.univariate import _merged_sweep, _paired_chunk, sorted_atoms
 from transport.internal import compiled
 

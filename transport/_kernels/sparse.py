@@ -1,10 +1,10 @@
-"""Scans of the stored entries of a sparse cost in CSR form (numba); ids are places in ``data``."""
+"""The stored entries of a sparse cost in CSR form (numba)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from transport._kernels.simplex_matrix import insert
+from transport._kernels.search_matrix import insert
 from transport.internal import compiled
 
 EPS8 = 8 * 2.0**-52
@@ -77,50 +77,20 @@ def scatter(indptr, col, data, rows, place, out):
 
 
 @compiled
-def nearest_in_rows(indptr, col, data, g, ids, vals):
-    """The k = ids.shape[1] smallest c_ij - g_j of every row, ascending; returns how many there are."""
-    n = ids.shape[0]
-    count = np.zeros(n, np.int64)
-    for i in range(n):
-        for e in range(indptr[i], indptr[i + 1]):
-            count[i] = insert(vals[i], ids[i], count[i], data[e] - g[col[e]], e)
-    return count
-
-
-@compiled
-def nearest_in_cols(indptr, col, data, f, ids, vals):
-    """The k = ids.shape[1] smallest c_ij - f_i of every column, ascending; returns how many there are."""
-    count = np.zeros(ids.shape[0], np.int64)
-    for i in range(f.shape[0]):
-        for e in range(indptr[i], indptr[i + 1]):
-            j = col[e]
-            count[j] = insert(vals[j], ids[j], count[j], data[e] - f[i], e)
-    return count
-
-
-@compiled
-def price_rows(indptr, col, data, f, g, start, stop, ids, count):
-    """Rows start:stop: the p = ids.shape[1] most violated entries, c_ij - f_i - g_j < -tolerance."""
-    vals = np.empty(ids.shape[1])
+def search(indptr, start, stop, limit, col, data, v, cols, vals, counts, floor):
+    """As `search_matrix.search`, over the stored entries."""
+    k = cols.shape[1]
     for i in range(start, stop):
-        k = 0
+        u = limit[i]
+        vals[i, :] = np.inf
+        count = 0
+        least = u
         for e in range(indptr[i], indptr[i + 1]):
-            v = g[col[e]]
-            r = (data[e] - v) - f[i]
-            if r < 0.0 and r < -EPS8 * (abs(data[e]) + abs(v) + abs(f[i])):
-                k = insert(vals, ids[i], k, r, e)
-        count[i] = k
-
-
-@compiled
-def crossing(indptr, col, data, f, g, sources, sinks, limit, start, stop, ids, count):
-    """Rows start:stop among ``sources``: the p cheapest c_ij - f_i - g_j <= limit into ``sinks``."""
-    vals = np.empty(ids.shape[1])
-    for i in range(start, stop):
-        k = 0
-        if sources[i]:
-            for e in range(indptr[i], indptr[i + 1]):
-                r = (data[e] - f[i]) - g[col[e]]
-                if sinks[col[e]] and r <= limit:
-                    k = insert(vals, ids[i], k, r, e)
-        count[i] = k
+            x = data[e] - v[col[e]]
+            if x < u and x < vals[i, k - 1]:
+                if u < np.inf and not x - u < -EPS8 * (abs(data[e]) + abs(v[col[e]]) + abs(u)):
+                    least = min(least, x)
+                    continue
+                count = insert(vals[i], cols[i], count, x, col[e])
+        counts[i] = count
+        floor[i] = min(least, vals[i, k - 1])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from transport._cost import Cost, Matrix, row_blocks
-from transport._kdtree import Found
+from transport._nearest import Found
 from transport._points import METRICS, PointCloud
 from transport._sinkhorn.sides import Side
 from transport._sparse import SparseMatrix

@@ -9,42 +9,24 @@ what the pool lacks. Its empty answer proves optimality, as for the simplex.
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Protocol
 
 import numpy as np
 
 from transport._solver.column_generation import Priced
-from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.pricing.oracle import Oracle, Slices, price
+from transport._solver.start import Start
 from transport._solver.trees import Pool, Work
+from transport.internal import run_chunks
 
-
-class Points(Protocol):
-    """What an assignment asks of its oracle, beyond `pricing.Oracle`."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n, n)."""
-        ...
-
-    def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """c[rows, cols]."""
-        ...
-
-    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
-        """Violated arcs, the worst few of each row."""
-        ...
-
-    def cheapest(self, indptr: np.ndarray, col: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """f_i = min c_ij - g_j over the arcs of row i in a CSR pool, rounded as in `price`."""
-        ...
+SLICE_ROWS = 8192  # rows a thread takes at a time
 
 
 class Matching:
-    """A pool and a matching on it: what `columns.Simplex` is to the simplex.
+    """A pool and a matching on it: what `column_generation.Simplex` is to the simplex.
 
     Parameters
     ----------
-    oracle : Points
+    oracle : Oracle
         As many sources as sinks; their masses count as one each.
     start : Start
         Its basis is not used.
@@ -53,7 +35,7 @@ class Matching:
         The typical reduced cost, from which the bids are derived; by default the median of the pool.
     """
 
-    def __init__(self, oracle: Points, start: Start, work: Work, *, unit: float | None = None) -> None:
+    def __init__(self, oracle: Oracle, start: Start, work: Work, *, unit: float | None = None) -> None:
         from transport._kernels import simplex_pool
 
         self.oracle, self.start, self.work = oracle, start, work
@@ -99,9 +81,19 @@ class Matching:
         return SimpleNamespace(parents=parents)
 
     def potentials(self) -> tuple[np.ndarray, np.ndarray]:
-        """(f, g), absolute; f is the cheapest c - g of the row's pool, rounded as the oracle rounds."""
-        g = self.start.g + self.v
-        return self.oracle.cheapest(self.pool.indptr, self.pool.col, g), g
+        """(f, g), absolute; f is the cheapest c - g of the row's pool, rounded as in `price`."""
+        g, (at, col) = self.start.g + self.v, (self.pool.indptr, self.pool.col)
+        f = np.empty(self.n)
+
+        def part(first: int, last: int) -> None:
+            rows = np.repeat(np.arange(first, last), np.diff(at[first : last + 1]))
+            cols = col[at[first] : at[last]].astype(np.int64)
+            f[first:last] = np.minimum.reduceat(
+                self.oracle.costs(rows, cols) - g[cols], at[first:last] - at[first]
+            )
+
+        run_chunks(part, self.n, slice_size=SLICE_ROWS)
+        return f, g
 
     def auction(self, finest: float) -> Slices[bool]:
         """Match everything to within ``finest`` typical reduced costs; False if that takes too long.
@@ -184,9 +176,9 @@ class Matching:
         stage, work.stage = work.stage, "pricing"
         work.rounds += 1
         potentials = self.potentials()
-        rows, cols = yield from self.oracle.price(*potentials)
+        rows, cols, costs = yield from price(self.oracle, *potentials)
         if not self.stranded():
-            self.priced = (*potentials, rows, cols, self.oracle.costs(rows, cols))
+            self.priced = (*potentials, rows, cols, costs)
             yield
         self.extend(rows, cols)
         work.arcs, work.stage = len(self.pool.col), stage

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from transport._solver.forest import ends
-from transport._solver.line_start import line_potential
 from transport._solver.plan import is_small
+from transport._solver.starts.line_costs import line_potential
 from transport._solver.tuning import TUNING, Tuning
 
 Shipped = tuple[int, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]

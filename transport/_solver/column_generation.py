@@ -21,9 +21,9 @@ import numpy as np
 from transport._solver.forest import ends
 from transport._solver.linked_tree import LinkedTree
 from transport._solver.plan import LINKED, THREADED, Step, tree_of
-from transport._solver.pricing import Oracle, Slices, Start, unpooled
+from transport._solver.pricing.oracle import Oracle, Slices, cross, price
+from transport._solver.start import Start
 from transport._solver.trees import Pool, ThreadTree, Tree, Work
-from transport._solver.whole_rows import sweep
 from transport.internal import check_time
 
 BLOCK_ENTRIES = 1 << 21
@@ -167,14 +167,14 @@ class Simplex:
 
     def sweep(self) -> Slices[bool]:
         """Pivot on all arcs while many pay; False if there is no matrix of them or the tree has no thread."""
-        if not isinstance(self._tree, ThreadTree):
+        if not self.tree.sweeps:
             return False
         if self.start.relative is None:
-            self.start = unpooled(self.start, self.oracle)
+            self.start = self.start.unpooled(self.oracle)
         if self.start.relative is None or self.stranded():
             return False
         self.work.stage = "pivoting on whole rows"
-        yield from sweep(self._tree, self.start.relative, self.work)
+        yield from self.tree.sweep(self.start.relative, self.work)
         return True
 
     def _phase_one(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray) -> Slices[None]:
@@ -192,7 +192,8 @@ class Simplex:
                 break
             height = self.tree.heights
             sources, sinks = height[: self.n] < 0.5, height[self.n : -1] > 0.5
-            more = yield from self.oracle.cross(sources, sinks, self.start, self.giant_limit)
+            prices = self.start.f, self.start.g
+            more = yield from cross(self.oracle, sources, sinks, *prices, self.giant_limit)
             if len(more[0]):
                 self._extend(*more, np.zeros(len(more[0])))
             elif np.isfinite(self.giant_limit):
@@ -319,8 +320,7 @@ def generate_columns(core: Simplex) -> Slices[bool]:
         work.rounds += 1
         work.stage = "pricing"
         potentials = core.potentials()
-        rows, cols = yield from core.oracle.price(*potentials)
-        costs = core.oracle.costs(rows, cols)
+        rows, cols, costs = yield from price(core.oracle, *potentials)
         core.priced = (*potentials, rows, cols, costs)
         yield
         if not len(rows):

@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeGuard, cast
+from typing import Any
 
 import numpy as np
 
 from transport._answer import Status
-from transport._cost import Points
 from transport._problem import Coupling, Problem
 from transport._solution import Solution
+from transport._solver import laid_out
 from transport._solver.assignment import Matching, assign
 from transport._solver.base import Solver
 from transport._solver.closed_forms import CLOSED_FORMS
 from transport._solver.column_generation import Simplex, Stranded, generate_columns, polish
 from transport._solver.forest import shipped
-from transport._solver.geometric import GeometricOracle, lay_out
-from transport._solver.grid_flow import Flow, network
-from transport._solver.matrix import MatrixOracle
-from transport._solver.plan import AUCTION, CORES, METHODS, Plan, Step, between_points, planned
-from transport._solver.pricing import Slices, Start, continued
+from transport._solver.grid_flow import network
+from transport._solver.laid_out import LaidOut, sparse_start
+from transport._solver.plan import AUCTION, CORES, METHODS, Plan, planned
+from transport._solver.pricing.oracle import Slices
 from transport._solver.progress import Pace, in_words
-from transport._solver.reductions import IN_PLACE, Reduction, distinct, integer_masses, without_shared
-from transport._solver.sparse import SparseOracle
+from transport._solver.reductions import IN_PLACE, Reduction, distinct, without_shared
+from transport._solver.start import Start
+from transport._solver.starts.shortlist import continued, earlier
 from transport._solver.state import State
 from transport._solver.stored import stored, warm_potentials
-from transport._solver.strips import StripOracle
 from transport._solver.trees import Work
 from transport._solver.tuning import TUNING, Tuning
-from transport._sparse import SparseMatrix
-from transport.internal import InfeasibleError, check_choice, clock, keep
+from transport.internal import InfeasibleError, check_choice
 
-AnyOracle: TypeAlias = MatrixOracle | GeometricOracle | StripOracle | SparseOracle
-SURVEYS = 1.5  # times as long as the first look at all costs: the certificate's
+LAY_OUT: dict[str, Callable[[State], Slices[LaidOut | None]]] = {
+    "matrix": stored,
+    "points": laid_out.points,
+    "blocks": laid_out.function,
+    "sparse": laid_out.sparse,
+}
+"""Method -> the problem behind an oracle; None: solved on the way."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,6 @@ class Exact(Solver):
             none = np.empty(0, np.int64)
             return Coupling(none, none, np.empty(0), *(np.zeros(k) for k in problem.shape))
         if state.flow is not None:
-            assert isinstance(core, Simplex)
             return state.flow.coupling(core)
         return state.kept.lift(Coupling(*_shipped(core, *state.masses), *core.potentials()))
 
@@ -199,43 +201,25 @@ def _solve(state: State) -> Slices[None]:
         state.work.path += [state.plan.start, state.plan.core]
         state.coupling = CLOSED_FORMS[state.plan.method](state.problem)
         return
-    oracle: AnyOracle
-    if state.plan.method == "points":
-        cloud = state.problem.cost.points
-        assert cloud is not None
-        oracle, state.kept = lay_out(state.problem, cloud, state.work)
-        a, b = oracle.x.mass, oracle.y.mass
-        if state.warm is None and not state.is_forced:
-            how = _between_points(state, cloud, oracle)
-            state.plan = replace(state.plan, start=how[0], core=how[1])
-    elif state.plan.method == "grid":
+    if state.plan.method == "grid":
         yield from _flow_on_grid(state)
         return
-    elif state.plan.method == "matrix":
-        known = yield from stored(state)
-        if known is None:
-            return
-        oracle, (a, b) = known, known.masses
-    else:
-        a, b = integer_masses(*state.masses)
-        if state.plan.method == "blocks":
-            oracle = yield from _block_oracle(state)
-        else:
-            arcs = cast(SparseMatrix, state.problem.cost).restrict(state.kept.rows, state.kept.cols)
-            oracle = SparseOracle(arcs, state.work.tuning)
-            state.kept = replace(state.kept, unit=math.ldexp(1.0, oracle.exponent))
+    state.work.stage = "laying out"
+    laid = yield from LAY_OUT[state.plan.method](state)
+    if laid is None:
+        return
     state.work.stage = "building the shortlist"
-    if state.begun is not None:
-        start = state.begun
+    if laid.begun is not None:
+        start = laid.begun
     elif state.warm is None:
-        if _is_for_auction(oracle, state, (a, b)) and (yield from _matched(state, oracle, (a, b))):
+        if _is_for_auction(state, laid) and (yield from _matched(state, laid)):
             return
         if state.plan.method != "matrix":  # which says itself what it found
             state.work.path.append(state.plan.start)
-        start = yield from oracle.start()
+        start = yield from laid.start()
     else:
-        start = yield from _warm_start(state, state.warm, oracle, (a, b))
-    state.core = core = Simplex(oracle, a, b, start, state.work)
+        start = yield from _warm_start(state, state.warm, laid)
+    state.core = core = Simplex(laid.oracle, *laid.masses, start, state.work)
     core.says = True
     if state.is_forced:
         core.kind = state.plan.core.what
@@ -248,82 +232,54 @@ def _flow_on_grid(state: State) -> Slices[None]:
     state.flow = net = network(state.problem)
     oracle = net.oracle(state.work.tuning)
     state.work.path += [state.plan.start, state.plan.core]
-    state.core = Flow(oracle, *net.masses, (yield from oracle.start()), state.work)
+    state.core = Simplex(oracle, *net.masses, (yield from sparse_start(oracle)), state.work)
+    state.core.kind = state.plan.core.what
     yield from generate_columns(state.core)
 
 
-def _block_oracle(state: State) -> Slices[StripOracle]:
-    """Any cost, after a first look at all its entries."""
-    state.work.stage = "looking at all costs"
-    oracle = StripOracle(state.problem.cost, state.kept.rows, state.kept.cols, state.work.tuning)
-    began = clock()
-    yield from oracle.survey()
-    keep(SURVEYS * (clock() - began))
-    state.kept = replace(state.kept, unit=math.ldexp(1.0, oracle.exponent))
-    return oracle
-
-
-def _between_points(state: State, cloud: Points, oracle: GeometricOracle) -> tuple[Step, Step]:
-    """Start and core, now that it is known whether kd trees prune."""
-    prunes = oracle.x.tree.prunes, oracle.y.tree.prunes
-    equal = bool(oracle.x.mass.max() == oracle.y.mass.max() == 1)
-    return between_points(cloud, oracle.shape, state.work.tuning, equal=equal, prunes=prunes)
-
-
-def _is_for_auction(
-    oracle: AnyOracle, state: State, masses: tuple[np.ndarray, np.ndarray]
-) -> TypeGuard[GeometricOracle | SparseOracle]:
-    if state.plan.core.what != AUCTION or not isinstance(oracle, GeometricOracle | SparseOracle):
+def _is_for_auction(state: State, laid: LaidOut) -> bool:
+    if state.plan.core.what != AUCTION or laid.matching is None:
         return False
-    if masses[0].max() == masses[1].max() == 1:
+    if laid.masses[0].max() == laid.masses[1].max() == 1:
         return True
     state.work.note("switch", "simplex", "the masses differ: no auction")
     return False
 
 
-def _matched(
-    state: State, oracle: GeometricOracle | SparseOracle, masses: tuple[np.ndarray, np.ndarray]
-) -> Slices[bool]:
+def _matched(state: State, laid: LaidOut) -> Slices[bool]:
     """The assignment by auction; False leaves it to the simplex."""
-    if isinstance(oracle, SparseOracle):
-        matching: Matching | None = yield from oracle.matching(state.work)
-    else:
-        matching = yield from oracle.matching()
-    state.core = matching
+    assert laid.matching is not None
+    work, oracle = state.work, laid.oracle
+    state.core = matching = yield from laid.matching()
     if matching is None or not (yield from assign(matching)):
-        state.work.note(
-            "switch", "simplex", "the auction took more bids or longer searches than auction_bids"
-        )
+        work.note("switch", "simplex", "the auction took more bids or longer searches than auction_bids")
         return False
-    state.work.path += [state.plan.start, state.plan.core]
+    work.path += [state.plan.start, state.plan.core]
     rows, cols, flow = matching.flows()
     f, g = matching.potentials()
     cost = float(np.abs(oracle.costs(rows, cols)).sum())
-    if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > state.work.tuning.loud * cost:
+    if float((np.abs(f[rows]) + np.abs(g[cols])).sum()) > work.tuning.loud * cost:
         start = Start(rows, cols, f, g, (rows, cols, flow))
-        state.work.note(
-            "switch", "polish", f"potentials are > loud = {state.work.tuning.loud:g} times the costs"
-        )
-        state.core = Simplex(oracle, *masses, start, state.work)
+        work.note("switch", "polish", f"potentials are > loud = {work.tuning.loud:g} times the costs")
+        state.core = Simplex(oracle, *laid.masses, start, work)
         yield from generate_columns(state.core)
         yield from polish(state.core)
     return True
 
 
-def _warm_start(
-    state: State, warm: Solution, oracle: AnyOracle, masses: tuple[np.ndarray, np.ndarray]
-) -> Slices[Start]:
-    """The shortlist for the old potentials and the old plan's arcs, and the old plan as far as it goes."""
+def _warm_start(state: State, warm: Solution, laid: LaidOut) -> Slices[Start]:
+    """The arcs that the old potentials make cheap and the old plan's, and the old plan as far as it goes."""
     place_i, place_j = state.kept.place
     rows, cols = place_i[warm.arcs.rows], place_j[warm.arcs.cols]
     keep = (rows >= 0) & (cols >= 0)
-    arcs = rows[keep], cols[keep]
-    start = yield from oracle.restart(warm_potentials(state, warm)[1], arcs)
-    start = continued(start, oracle, arcs, masses, state.work.tuning)
+    arcs, t = (rows[keep], cols[keep]), state.work.tuning
+    g, wide = warm_potentials(state, warm)[1], state.plan.method == "blocks"
+    start = yield from earlier(laid.oracle, g, arcs, t, wide=wide)
+    start = continued(start, laid.oracle, arcs, laid.masses, t)
     state.work.path.append(state.plan.start)
     if start.basis is None:
-        limit = state.work.tuning.repair_pairs
-        state.work.note("switch", "potentials only", f"the plan leaves > repair_pairs = {limit} pairs open")
+        why = f"the plan leaves > repair_pairs = {t.repair_pairs} pairs open"
+        state.work.note("switch", "potentials only", why)
     return start
 
 

@@ -16,21 +16,12 @@ import numpy as np
 
 from transport._grid import Grid
 from transport._problem import Coupling, Problem
+from transport._solver.assignment import Matching
 from transport._solver.column_generation import Simplex
 from transport._solver.forest import shipped
-from transport._solver.linked_tree import LinkedTree
-from transport._solver.sparse import SparseOracle
-from transport._solver.trees import ThreadTree
+from transport._solver.pricing.sparse import SparseOracle
 from transport._solver.tuning import Tuning
 from transport._sparse import SparseMatrix
-
-
-class Flow(Simplex):
-    """The core, with the tree that suits flows between neighbours: few arcs, few pivots, long paths."""
-
-    def _plant(self, rows: np.ndarray, cols: np.ndarray, flows: np.ndarray, costs: np.ndarray) -> None:
-        kind = ThreadTree if self.n + self.m <= self.work.tuning.linked_nodes_grid else LinkedTree
-        self._tree = kind((self.a, self.b), (rows, cols, flows), costs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +59,7 @@ class Network:
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=cells.size))])
         return SparseOracle(SparseMatrix(indptr, col[order], cost[order], (cells.size, cells.size)), tuning)
 
-    def coupling(self, core: Simplex) -> Coupling:
+    def coupling(self, core: Simplex | Matching) -> Coupling:
         """The plan between cells along the core's flow."""
         from transport._kernels.forests import forest_parents
         from transport._kernels.tree_metric import couple, top_down

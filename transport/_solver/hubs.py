@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from transport._solver.pricing import Slices
-from transport._solver.rounded_masses import rounded
+from transport._solver.pricing.oracle import Slices
+from transport._solver.starts.rounded_masses import rounded
 from transport._solver.trees import Draft, Work
 
 Shipped = tuple[bool, np.ndarray, np.ndarray, np.ndarray]

@@ -13,15 +13,19 @@ import numpy as np
 
 from transport._cost import Points
 from transport._left_over import WithLeftOver, with_fees
+from transport._nearest import Found, room
 from transport._problem import Problem
 from transport._solver.column_generation import Simplex, generate_columns, polish
 from transport._solver.exact import Exact
-from transport._solver.geometric import GeometricOracle, Norm, Side
-from transport._solver.matrix import MatrixOracle
 from transport._solver.plan import Plan, between_points
-from transport._solver.pricing import Arcs, Slices, Start
+from transport._solver.pricing.matrix import MatrixOracle
+from transport._solver.pricing.oracle import Slices
+from transport._solver.pricing.points import Norm, PointsOracle
 from transport._solver.progress import Pace
 from transport._solver.reductions import Kept, integer_masses
+from transport._solver.start import Start
+from transport._solver.starts.coarse_to_fine import Level
+from transport._solver.starts.stored_costs import stored_start
 from transport._solver.state import State
 from transport._solver.trees import Work
 from transport._tiles import index
@@ -29,22 +33,21 @@ from transport.internal import METRICS
 
 
 class LeftOverOracle:
-    """Prices all pairs of two point clouds; the last source and the last sink hold what is not moved.
+    """All pairs of two point clouds; the last source and the last sink hold what is not moved.
 
     Parameters
     ----------
-    points : GeometricOracle
+    points : PointsOracle
     fees : tuple of float
         What mass pays that stays, and (corner) the arc between the last two, in the oracle's unit.
-    rest : tuple of int
-        Masses of the last source and of the last sink.
     """
 
     has_forbidden = giants_forbid = False
 
-    def __init__(self, points: GeometricOracle, fees: tuple[float, float], rest: tuple[int, int]) -> None:
-        self.points, self.fees, self.rest, self.work = points, fees, rest, points.work
+    def __init__(self, points: PointsOracle, fees: tuple[float, float]) -> None:
+        self.points, self.fees = points, fees
         self.magnitude = max(points.magnitude, *fees)
+        self.shortlist, self.per_row = points.shortlist, points.per_row
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,90 +55,120 @@ class LeftOverOracle:
         n, m = self.points.shape
         return n + 1, m + 1
 
-    @property
-    def masses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Integers of equal sums."""
-        return np.append(self.points.x.mass, self.rest[0]), np.append(self.points.y.mass, self.rest[1])
-
     def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
         """c[rows, cols], broadcast."""
         n, m = self.points.shape
         inner = self.points.costs(np.minimum(rows, n - 1), np.minimum(cols, m - 1))
         return with_fees(inner, rows >= n, cols >= m, self.fees)
 
-    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
-        """The worst few violated arcs of each row."""
-        return self.points.price(f[:-1], g[:-1])
+    def nearest(self, v: np.ndarray, k: int, limit: np.ndarray | None = None) -> Slices[Found]:
+        """Among the points alone: pools hold all other arcs."""
+        found = yield from self.points.nearest(v[:-1], k, None if limit is None else limit[:-1])
+        last = room(1, found.cols.shape[1])
+        last[2][0], last[3][0] = 0, np.inf
+        cols, vals, counts, floor = (np.concatenate(both) for both in zip(found[:4], last))
+        return Found(cols, vals, counts, floor, found.work)
+
+    def both_ways(self, g: np.ndarray) -> Slices[tuple[Found, Found]]:
+        """Never: it begins from a coarser level."""
+        raise NotImplementedError
+        yield
+
+    def lowest(self) -> Slices[np.ndarray]:
+        """Never: it begins from a coarser level."""
+        raise NotImplementedError
+        yield
 
     def matrix(self) -> None:
         """None: pools hold the arcs that matter."""
         return
 
-    def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
-        """Never: every arc is allowed."""
-        return self.points.cross(sources, sinks, start, limit)
 
-    def start(self) -> Slices[Start]:
-        """Solve the coarser levels; the last one, refined, is where this one starts."""
-        inner, t = self.points, self.work.tuning
-        core: Simplex | None = None
-        for depth in inner._depths():
-            x, y = inner.x.coarser(depth, t), inner.y.coarser(depth, t)
-            if x is inner.x and y is inner.y:
-                break
-            points = GeometricOracle(x, y, inner.norm, self.work, magnitude=inner.magnitude)
-            core = yield from LeftOverOracle(points, self.fees, self.rest)._level(core)
-        if core is None:
-            return self._with_rest((yield from self._dense().start()))
-        return (yield from self._refine(core))
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Fees of what stays, and masses of the last source and of the last sink."""
 
-    def _dense(self) -> MatrixOracle:
-        n, m = self.shape
-        values = self.costs(np.arange(n)[:, None], np.arange(m)[None, :])
-        return MatrixOracle(values, self.masses, self.work, giants_forbid=False, magnitude=self.magnitude)
+    fees: tuple[float, float]
+    rest: tuple[int, int]
 
-    def _level(self, coarse: Simplex | None) -> Slices[Simplex]:
-        """Solve clusters to optimality."""
-        if coarse is None:
-            dense = self._dense()
-            core = Simplex(dense, *self.masses, (yield from dense.start()), self.work)
-        else:
-            core = Simplex(self, *self.masses, (yield from self._refine(coarse)), self.work)
-        yield from generate_columns(core)
-        core.oracle = self
-        return core
+    def masses(self, level: Level) -> tuple[np.ndarray, np.ndarray]:
+        """Integers of equal sums."""
+        return np.append(level.a, self.rest[0]), np.append(level.b, self.rest[1])
 
-    def _with_rest(self, start: Start) -> Start:
-        """``start`` with all arcs of the last source and the last sink."""
-        n, m = self.points.shape
-        rows = [start.rows, np.arange(n + 1), np.full(m, n)]
-        cols = [start.cols, np.full(n + 1, m), np.arange(m)]
-        return Start(np.concatenate(rows), np.concatenate(cols), start.f, start.g, start.basis)
 
-    def _refine(self, core: Simplex) -> Slices[Start]:
-        """Potentials and a shortlist from the solved coarser level.
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """A level solved, and its potentials."""
 
-        Its flow is left behind: which points of a cluster stay is not in it, and a greedy flow along the
-        arcs that the potentials make cheap takes a fifth of the time of a refined one (4,000 points).
-        """
-        coarse = cast(LeftOverOracle, core.oracle)
-        inner, below, leave = self.points, coarse.points, self.fees[0]
-        short, norm = self.work.tuning.points_shortlist, inner.norm
-        x, y = inner.x.tree, inner.y.tree
-        coarse_f, coarse_g = core.potentials()
-        last = coarse_f[-1], coarse_g[-1]
-        g = np.minimum(norm.search(below.x.tree.fit(coarse_f[:-1]), y.points, 1).vals[:, 0], leave - last[0])
-        yield
-        near_y = norm.search(y.fit(g), x.points, short)
-        f = np.minimum(near_y.vals[:, 0], leave - last[1])
-        yield
-        near_x = norm.search(x.fit(f), y.points, short)
-        g = np.minimum(near_x.vals[:, 0], leave - last[0])
-        yield
-        n, m = inner.shape
-        rows = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel()])
-        cols = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1])])
-        return self._with_rest(Start(rows, cols, np.append(f, last[0]), np.append(g, last[1])))
+    level: Level
+    f: np.ndarray
+    g: np.ndarray
+
+
+def _start(fine: Level, ends: Ends, work: Work) -> Slices[Start]:
+    """Solve the coarser levels; the last one, refined, is where this one starts."""
+    last: Coarse | None = None
+    for depth in fine.depths():
+        level = fine.coarser(depth, depth)
+        if level.oracle.x is fine.oracle.x and level.oracle.y is fine.oracle.y:
+            break
+        last = yield from _solved(level, ends, last, work)
+    if last is None:
+        start = yield from stored_start(_dense(fine, ends), ends.masses(fine), work)
+        return _with_rest(fine, start)
+    return (yield from _refined(fine, ends, last))
+
+
+def _dense(level: Level, ends: Ends) -> MatrixOracle:
+    oracle = LeftOverOracle(level.oracle, ends.fees)
+    n, m = oracle.shape
+    values = oracle.costs(np.arange(n)[:, None], np.arange(m)[None, :])
+    return MatrixOracle(values, level.oracle.tuning, giants_forbid=False, magnitude=oracle.magnitude)
+
+
+def _solved(level: Level, ends: Ends, coarse: Coarse | None, work: Work) -> Slices[Coarse]:
+    """Solve clusters to optimality."""
+    masses = ends.masses(level)
+    if coarse is None:
+        dense = _dense(level, ends)
+        core = Simplex(dense, *masses, (yield from stored_start(dense, masses, work)), work)
+    else:
+        start = yield from _refined(level, ends, coarse)
+        core = Simplex(LeftOverOracle(level.oracle, ends.fees), *masses, start, work)
+    yield from generate_columns(core)
+    return Coarse(level, *core.potentials())
+
+
+def _with_rest(level: Level, start: Start) -> Start:
+    """``start`` with all arcs of the last source and the last sink."""
+    n, m = level.oracle.shape
+    rows = [start.rows, np.arange(n + 1), np.full(m, n)]
+    cols = [start.cols, np.full(n + 1, m), np.arange(m)]
+    return Start(np.concatenate(rows), np.concatenate(cols), start.f, start.g, start.basis)
+
+
+def _refined(fine: Level, ends: Ends, coarse: Coarse) -> Slices[Start]:
+    """Potentials and a shortlist from the solved coarser level.
+
+    Its flow is left behind: which points of a cluster stay is not in it, and a greedy flow along the
+    arcs that the potentials make cheap takes a fifth of the time of a refined one (4,000 points).
+    """
+    o, leave = fine.oracle, ends.fees[0]
+    short, norm, x, y = o.shortlist, o.norm, o.x, o.y
+    last = coarse.f[-1], coarse.g[-1]
+    below = coarse.level.oracle.x.fit(coarse.f[:-1])
+    g = np.minimum(norm.search(below, y.points, 1).vals[:, 0], leave - last[0])
+    yield
+    near_y = norm.search(y.fit(g), x.points, short)
+    f = np.minimum(near_y.vals[:, 0], leave - last[1])
+    yield
+    near_x = norm.search(x.fit(f), y.points, short)
+    g = np.minimum(near_x.vals[:, 0], leave - last[0])
+    yield
+    n, m = o.shape
+    rows = np.concatenate([np.repeat(np.arange(n), near_y.cols.shape[1]), near_x.cols.ravel()])
+    cols = np.concatenate([near_y.cols.ravel(), np.repeat(np.arange(m), near_x.cols.shape[1])])
+    return _with_rest(fine, Start(rows, cols, np.append(f, last[0]), np.append(g, last[1])))
 
 
 @dataclass(frozen=True)
@@ -167,16 +200,17 @@ def _solve(state: State, cost: WithLeftOver, cloud: Points) -> Slices[None]:
         index(np.ldexp(points[some], -shift), metric, work.tuning)
         for points, some in ((cloud.x, sources), (cloud.y, sinks))
     ]
-    x, y = (Side(tree, mass[:-1][tree.order]) for tree, mass in zip(trees, (a, b)))
+    x, y = trees
     norm = Norm(metric, cloud.power, work.tuning.block_pairs)
-    points = GeometricOracle(x, y, norm, work, magnitude=cloud.magnitude / unit)
-    fees = cost.leave / unit, cost.corner / unit
-    oracle = LeftOverOracle(points, fees, (int(a[-1]), int(b[-1])))
-    rows, cols = np.append(sources[trees[0].order], n), np.append(sinks[trees[1].order], m)
+    points = PointsOracle(x, y, norm, cloud.magnitude / unit, work.tuning)
+    level = Level(points, a[:-1][x.order], b[:-1][y.order])
+    ends = Ends((cost.leave / unit, cost.corner / unit), (int(a[-1]), int(b[-1])))
+    oracle = LeftOverOracle(points, ends.fees)
+    rows, cols = np.append(sources[x.order], n), np.append(sinks[y.order], m)
     state.kept = Kept(rows, cols, problem.shape, unit)
     work.path.append(state.plan.start)
     work.stage = "building the shortlist"
-    state.core = core = Simplex(oracle, *oracle.masses, (yield from oracle.start()), work)
+    state.core = core = Simplex(oracle, *ends.masses(level), (yield from _start(level, ends, work)), work)
     core.says = True
     yield from generate_columns(core)
     yield from polish(core)

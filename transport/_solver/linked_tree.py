@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from transport._solver.pricing import Slices
-from transport._solver.trees import Planted, Pool, Work, paced
+from transport._solver.pricing.oracle import Slices
+from transport._solver.trees import Pool, Tree, Work, paced
 from transport.internal import clock, run_chunks
 
 Window: TypeAlias = tuple[int, int, int]
@@ -17,7 +17,7 @@ Window: TypeAlias = tuple[int, int, int]
 RUNS = 4  # times as many runs as at first, and the tour is listed anew
 
 
-class LinkedTree(Planted):
+class LinkedTree(Tree):
     """Parent pointers only; candidates are priced exactly on their cycles."""
 
     def __init__(self, *args: Any) -> None:

@@ -12,7 +12,7 @@ from transport._solver.assignment import Matching
 from transport._solver.column_generation import Simplex
 from transport._solver.grid_flow import Network
 from transport._solver.plan import Plan
-from transport._solver.pricing import Slices, Start
+from transport._solver.pricing.oracle import Slices
 from transport._solver.progress import Pace
 from transport._solver.reductions import Kept, Reduction
 from transport._solver.trees import Work
@@ -35,7 +35,6 @@ class State:
     merged: Reduction | None = None
     flow: Network | None = None
     is_forced: bool = False
-    begun: Start | None = None
 
     def __post_init__(self) -> None:
         self.kept = Kept.with_mass(self.problem)

@@ -134,6 +134,7 @@ class Tuning:
     scan_pairs_vector: int = 1 << 20  # the same in vector registers, unless there is a tree
 
     # ---- shortlists and pricing: cheapest arcs a node, violated arcs a row and round
+    warm_arcs: int = 8  # arcs a row that the potentials of an earlier answer make nearly as cheap
     points_shortlist: int = 8
     points_per_row: int = 4
     matrix_shortlist: int = 10

@@ -1,4 +1,4 @@
-"""Scans of a stored cost matrix at memory speed: shortlists and pricing.
+"""The search of a stored cost matrix, the k smallest c - v of rows and of columns, at memory speed.
 
 Every scan first takes minima over blocks, in vector registers and four rows at a time (5.3 ms for 4000^2
 entries against 8 for one: memory speed is 4), and looks closer only at blocks that can hold an answer. For
@@ -70,8 +70,12 @@ def insert(vals, items, count, value, item):
 
 
 @compiled
-def nearest_in_rows(c, g, start, stop, cols, vals):
-    """For rows start:stop the k smallest c_ij - g_j, ascending; k = cols.shape[1], absent: vals = inf."""
+def search(c, start, stop, limit, v, cols, vals, counts, floor):
+    """Rows start:stop of cols, vals, counts and floor: the k = cols.shape[1] smallest c_ij - v_j, ascending.
+
+    Only those below limit_i by more than the rounding of the three, all finite ones where it is +inf. Absent:
+    vals = inf. All others are at least floor_i.
+    """
     m = c.shape[1]
     k = cols.shape[1]
     blocks = (m + BLOCK - 1) // BLOCK
@@ -80,10 +84,11 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
     which = np.empty(k, np.int64)
     i = start
     while i < stop:
-        rows = _block_minima(c, g, i, stop, low)
+        rows = _block_minima(c, v, i, stop, low)
         for r in range(rows):
-            bound = np.inf
-            if blocks >= k:
+            u = limit[i]
+            bound = u
+            if u == np.inf and blocks >= k:
                 count = 0
                 for b in range(blocks):
                     if count < k or low[r, b] < lowest[k - 1]:
@@ -91,13 +96,21 @@ def nearest_in_rows(c, g, start, stop, cols, vals):
                 bound = lowest[k - 1]  # some k entries are at most that
             vals[i, :] = np.inf
             count = 0
+            least = u
             for b in range(blocks):
                 if low[r, b] > bound:
                     continue
                 for j in range(b * BLOCK, min(m, (b + 1) * BLOCK)):
-                    v = c[i, j] - g[j]
-                    if v <= bound and v < np.inf and (count < k or v < vals[i, k - 1]):
-                        count = insert(vals[i], cols[i], count, v, j)
+                    x = c[i, j] - v[j]
+                    if x <= bound and x < np.inf and x < vals[i, k - 1]:
+                        if u < np.inf and not x - u < -EPS8 * (abs(c[i, j]) + abs(v[j]) + abs(u)):
+                            least = min(least, x)
+                            continue
+                        count = insert(vals[i], cols[i], count, x, j)
+                        if count == k:
+                            bound = min(bound, vals[i, k - 1])
+            counts[i] = count
+            floor[i] = min(least, vals[i, k - 1])
             i += 1
 
 
@@ -143,43 +156,24 @@ def nearest_in_cols(c, f, low, start, stop, rows, vals):
 
 
 @compiled
-def price_rows(c, f, g, start, stop, cols, count):
-    """Rows start:stop: the p = cols.shape[1] most violated arcs, c_ij - f_i - g_j < -tolerance of the arc."""
-    m = c.shape[1]
-    p = cols.shape[1]
-    low = np.empty((4, (m + BLOCK - 1) // BLOCK))
-    vals = np.empty(p)
-    i = start
-    while i < stop:
-        rows = _block_minima(c, g, i, stop, low)
-        for r in range(rows):
-            fi = f[i]
-            k = 0
-            bound = 0.0
-            for b in range(low.shape[1]):
-                if low[r, b] - fi >= bound:
-                    continue
-                for j in range(b * BLOCK, min(m, (b + 1) * BLOCK)):
-                    v = (c[i, j] - g[j]) - fi
-                    if v < bound and v < -EPS8 * (abs(c[i, j]) + abs(g[j]) + abs(fi)):
-                        k = insert(vals, cols[i], k, v, j)
-                        if k == p:
-                            bound = vals[p - 1]
-            count[i] = k
-            i += 1
+def gather_nearest_in_cols(tile, f, first, rows, vals, costs):
+    """Merge a strip into the k smallest c_ij - f_i of every column; its rows are first, first + 1, ...
 
-
-@compiled
-def crossing(c, f, g, sources, sinks, limit, start, stop, cols, count):
-    """Rows start:stop among ``sources``: the p cheapest finite c_ij - f_i - g_j <= limit into ``sinks``."""
-    m = c.shape[1]
-    p = cols.shape[1]
-    vals = np.empty(p)
-    for i in range(start, stop):
-        k = 0
-        if sources[i]:
-            for j in range(m):
-                r = (c[i, j] - f[i]) - g[j]
-                if sinks[j] and r <= limit and r < np.inf and (k < p or r < vals[p - 1]):
-                    k = insert(vals, cols[i], k, r, j)
-        count[i] = k
+    ``rows, vals, costs`` (m, k) are ascending, by row where values tie: the order of the strips does not
+    matter.
+    """
+    k = rows.shape[1]
+    for i in range(tile.shape[0]):
+        for j in range(tile.shape[1]):
+            r = tile[i, j] - f[i]
+            worst = vals[j, k - 1]
+            if r < worst or (r == worst and first + i < rows[j, k - 1]):
+                q = k - 1
+                while q > 0 and (vals[j, q - 1] > r or (vals[j, q - 1] == r and rows[j, q - 1] > first + i)):
+                    vals[j, q] = vals[j, q - 1]
+                    rows[j, q] = rows[j, q - 1]
+                    costs[j, q] = costs[j, q - 1]
+                    q -= 1
+                vals[j, q] = r
+                rows[j, q] = first + i
+                costs[j, q] = tile[i, j]

@@ -24,7 +24,7 @@ def _lowest(value, v, j0, size):
 
 @compiled
 def search(x, start, stop, limit, yt, v, metric, power, cols, vals, counts, floor):
-    """Rows start:stop of cols, vals, counts and floor, as `kd_query`'s search; returns the evaluations."""
+    """Rows start:stop of cols, vals, counts and floor, as `search_kd`'s search; returns the evaluations."""
     m = yt.shape[1]
     k = cols.shape[1]
     value = np.empty(CHUNK)

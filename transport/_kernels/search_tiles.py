@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from transport._kernels.costs import pair_cost, raised
-from transport._kernels.simplex_matrix import insert
+from transport._kernels.search_matrix import insert
 from transport._kernels.vector import fmin
 from transport.internal import compiled
 
@@ -137,8 +137,8 @@ def product(left, right, i, tile):
 
 
 @compiled
-def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor):
-    """As `kd_query`'s search, ``rows`` (a multiple of 4) of start:stop at a time; the work done."""
+def search(x, start, stop, limit, rows, left, right, y, v, bounds, scale, power, cols, vals, counts, floor):
+    """As `search_kd`'s search, ``rows`` (a multiple of 4) of start:stop at a time; the work done."""
     tile = np.empty((rows, right.shape[1]), right.dtype)
     work = 0
     for base in range(start, stop, rows):
@@ -150,7 +150,7 @@ def search(start, stop, rows, left, right, x, y, v, bounds, scale, limit, power,
 
 @compiled(inline="always")
 def sift(tile, base, start, stop, x, y, v, bounds, scale, limit, power, cols, vals, counts, floor):
-    """Rows start:stop of the tile, rows base + start.. of ``x``: as `kd_query`'s search; the work done.
+    """Rows start:stop of the tile, rows base + start.. of ``x``: as `search_kd`'s search; the work done.
 
     bounds = (xn, h, w) as above, scale = (factor, offset, unit roundoff); in units of the tile.
     """

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from transport._kernels.costs import pair_cost, raised
+from transport._kernels.costs import raised
 from transport.internal import compiled
 
 SQUARED, EUCLIDEAN, CITYBLOCK, CHEBYSHEV, OTHER = 0, 1, 2, 3, 4
@@ -64,17 +64,6 @@ def _cost(x, y, i, j, dim, kind, metric, power):
     if metric == 0:
         return np.sqrt(s) if power == 1.0 else raised(s, 0.5 * power)
     return s if power == 1.0 else raised(s, power)
-
-
-@compiled
-def cheapest(x, y, g, indptr, col, first, last, f, metric, power):
-    """f_i = min over the arcs e of row i of c(x_i, y_col[e]) - g_col[e], for rows first:last."""
-    for i in range(first, last):
-        low = np.inf
-        for e in range(indptr[i], indptr[i + 1]):
-            j = np.int64(col[e])
-            low = min(low, pair_cost(x, y, i, j, metric, power) - g[j])
-        f[i] = low
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Rough masses first: solve with every mass rounded to a few units, then start from there.
+"""Rounded masses first: solve with every mass rounded to a few units, then start from there.
 
 With generic masses the basis is one tree of n + m nodes, and a pivot moves a quarter of it (2000 nodes at
 n = 4000). With masses that are small multiples of a common unit, sources and sinks balance in small groups:
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transport._nearest import Found
 from transport._solver.column_generation import Simplex
-from transport._solver.pricing import Arcs, Oracle, Slices, Start
+from transport._solver.pricing.oracle import Oracle, Slices, price
+from transport._solver.start import Start
 from transport._solver.trees import Draft, Work
 from transport.internal import cached_property
 
@@ -56,11 +58,11 @@ def _solved(oracle: Oracle, start: Start, a: np.ndarray, b: np.ndarray, work: Wo
     yield from core.build_basis()
     work.draft = lambda: part.draft(core, start)
     for _ in range(work.tuning.rough_rounds):
-        work.stage = "pivoting, rough masses"
+        work.stage = "pivoting, rounded masses"
         yield from core.optimise()
-        work.stage = "pricing, rough masses"
+        work.stage = "pricing, rounded masses"
         work.rounds += 1
-        more = yield from core.oracle.price(*core.potentials())
+        more = yield from price(core.oracle, *core.potentials())
         core.add(*more)
         if len(more[0]) <= work.tuning.rough_settled * len(a):
             break
@@ -79,6 +81,14 @@ class _Part:
     cols: np.ndarray
 
     has_forbidden = False
+
+    @property
+    def shortlist(self) -> int:
+        return self.whole.shortlist
+
+    @property
+    def per_row(self) -> int:
+        return self.whole.per_row
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,23 +112,24 @@ class _Part:
     def costs(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
         return self.whole.costs(self.rows[rows], self.cols[cols])
 
-    def start(self) -> Slices[Start]:
+    def nearest(self, v: np.ndarray, k: int, limit: np.ndarray | None = None) -> Slices[Found]:
+        """Potentials and limits of -inf: what is left out is never found."""
+        g, low = (np.full(k, -np.inf) for k in self.whole.shape[::-1])
+        g[self.cols], low[self.rows] = v, np.inf if limit is None else limit
+        found = yield from self.whole.nearest(g, k, low)
+        cols, *rest = (x[self.rows] for x in found[:4])
+        return Found(self.place[1][np.where(np.arange(cols.shape[1]) < rest[1][:, None], cols, 0)], *rest)
+
+    def both_ways(self, g: np.ndarray) -> Slices[tuple[Found, Found]]:
         raise NotImplementedError("it begins where the whole does")
         yield
 
-    def price(self, f: np.ndarray, g: np.ndarray) -> Slices[Arcs]:
-        """Potentials of -inf: what is left out violates nothing."""
-        u, v = (np.full(k, -np.inf) for k in self.whole.shape)
-        u[self.rows], v[self.cols] = f, g
-        rows, cols = yield from self.whole.price(u, v)
-        return self.place[0][rows], self.place[1][cols]
+    def lowest(self) -> Slices[np.ndarray]:
+        raise NotImplementedError("it begins where the whole does")
+        yield
 
     def matrix(self) -> None:
-        """Never: rough masses need few pivots."""
-
-    def cross(self, sources: np.ndarray, sinks: np.ndarray, start: Start, limit: float) -> Slices[Arcs]:
-        raise NotImplementedError("nothing is forbidden here")
-        yield
+        """Never: rounded masses need few pivots."""
 
     def narrowed(self, start: Start) -> Start:
         """What of ``start`` is here."""
@@ -127,7 +138,7 @@ class _Part:
         return Start(rows[keep], cols[keep], start.f[self.rows], start.g[self.cols])
 
     def draft(self, core: Simplex, start: Start) -> Draft:
-        """The rough plan: near enough to the real masses to be worth repairing."""
+        """The plan for rounded masses: near enough to the real masses to be worth repairing."""
         rows, cols, flow = core.flows()
         wide = self.widened(core, start)
         return self.rows[rows], self.cols[cols], flow / float(core.a.sum()), wide.f, wide.g

@@ -1,0 +1,1 @@
+"""Where the simplex, or an auction, begins: shortlists, coarser problems, earlier answers."""
