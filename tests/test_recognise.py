@@ -324,6 +324,21 @@ def test_laws_of_other_libraries_that_are_no_law_on_the_line(word, given, match)
         dv.kl(law, law)
 
 
+def test_tables_that_hold_no_numbers():
+    pd = pytest.importorskip("pandas")
+    text = pd.Series(["0.5", "0.5"])
+    for given, match in (
+        (text, "holds text"),
+        (text.astype("string"), "holds text"),
+        (text.astype("category"), "holds text"),
+        (pd.DataFrame({"p": ["0.5", "0.5"]})["p"], "holds text"),
+        (pd.Series(pd.period_range("2020", periods=2, freq="M")), r"p\.dt\.start_time"),
+        (pd.Series([0.5, 0.5]).groupby([0, 1]), r"p\.get_group\(key\)"),
+    ):
+        with pytest.raises(TypeError, match=match):
+            dv.kl(given, [0.5, 0.5])
+
+
 def test_tensors_without_numbers():
     for given, match in (({"is_meta": True}, "meta device"), ({"is_nested": True}, r"x\.unbind\(\)")):
         with pytest.raises(TypeError, match=match):

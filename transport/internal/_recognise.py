@@ -36,7 +36,7 @@ def plain(x: Any, name: str) -> Any:
         raise TypeError(f"{name} is None; pass an array of real numbers")
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name} is text ({x[:40]!r}); pass an array of real numbers")
-    if isinstance(x, Mapping):
+    if isinstance(x, Mapping) and not hasattr(x, "data_vars"):
         raise TypeError(
             f"{name} is a {type(x).__name__}; arrays have no keys. Give both measures one order: "
             "keys = sorted(p | q); p, q = ([d.get(k, 0) for k in keys] for d in (p, q))"
@@ -57,16 +57,20 @@ def from_table(x: Any, name: str, kind: str) -> np.ndarray:
     """The numbers of a pandas, polars or xarray object as a writable array of NumPy's own dtypes."""
     if hasattr(x, "collect") or (kind == "xarray" and not hasattr(x, "dims")) or hasattr(x, "data_vars"):
         raise TypeError(f"{name} is a {type(x).__name__}; pass one of its arrays")
+    if hasattr(x, "ngroups"):
+        raise TypeError(f"{name} is a {type(x).__name__}; pass one group of it: {name}.get_group(key)")
     values = np.asarray(x)
-    if values.dtype.kind == "O" and hasattr(x, "to_numpy") and kind == "pandas":
-        try:  # nullable numbers
-            values = x.to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError):
-            values = np.asarray(x)
-    if values.dtype.kind == "O":
-        words = next((v for v in values.ravel()[:1000].tolist() if isinstance(v, str)), None)
+    if values.dtype.kind == "O":  # pandas would read numbers written as text
+        words = next((v for v in values.ravel().tolist() if isinstance(v, str)), None)
         if words is not None:
             raise TypeError(f"{name} holds text ({words[:40]!r}); pass its columns of numbers")
+        if values.size and type(values.ravel()[0]).__name__ == "Period":
+            raise TypeError(f"{name} holds periods; pass their starts: {name}.dt.start_time")
+        if hasattr(x, "to_numpy") and kind == "pandas":
+            try:  # nullable numbers
+                values = x.to_numpy(dtype=np.float64, na_value=np.nan)
+            except (TypeError, ValueError):
+                values = np.asarray(x)
     return np.array(values)
 
 
