@@ -367,3 +367,34 @@ def test_memory_of_fifty_thousand_points():
     error, kilobytes = map(float, out.split())
     assert error <= 1e-8
     assert kilobytes < 1e6
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_few_arcs_allowed(seed):
+    """Where arcs cannot carry mass, potentials have no limit; no mass is left on a forbidden arc."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 9))
+    allowed = rng.random((n, n)) > rng.choice([0.3, 0.6, 0.8])
+    allowed[np.arange(n), rng.permutation(n)] = True
+    cost = np.where(allowed, rng.random((n, n)), np.inf)
+    mass = np.where(allowed, rng.random((n, n)) ** 4, 0.0) / n
+    for a, b in ((np.full(n, 1 / n), np.full(n, 1 / n)), (mass.sum(1), mass.sum(0))):
+        exact = tp.solve(cost, a, b)
+        for reg in (1e-3, 0.1, 10.0):
+            sol = entropic(cost, a, b, reg=reg)
+            plan = sol.plan.toarray()
+            assert not plan[~allowed].any()
+            assert max(abs(plan.sum(1) - a).max(), abs(plan.sum(0) - b).max()) <= 1e-13
+            assert sol.lower_bound <= exact.upper_bound
+            assert exact.lower_bound <= sol.upper_bound < math.inf
+            assert sol.stats["regularised_upper"] < math.inf
+
+
+def test_one_way_through():
+    """The plan must be diagonal; the other allowed arc's mass is 0 only in the limit."""
+    sol = entropic(np.array([[0.0, np.inf], [1.0, 0.0]]), reg=0.1)
+    np.testing.assert_array_equal(sol.plan.toarray(), [[0.5, 0.0], [0.0, 0.5]])
+    assert sol.value == 0.0
+    assert sol.stats["regularised"] == pytest.approx(0.1 * math.log(2), rel=1e-9)
+    with pytest.raises(ValueError, match="no inverse"):
+        entropic(np.ones((2, 2)), reg=1e-320)

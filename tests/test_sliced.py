@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -255,3 +256,10 @@ def test_mean_over_great_circles_by_quadrature():
 def test_points_off_the_sphere_are_refused(points):
     with pytest.raises(ValueError, match=r"norms|dimension"):
         tp.spherical_sliced_wasserstein(points, points)
+
+
+def test_a_distance_beyond_float64_is_an_error_and_nothing_else():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(tp.MagnitudeError):
+            tp.sliced_wasserstein([[1e308, 1e308]], [[-1e308, -1e308]])

@@ -226,7 +226,8 @@ def as_pair(x: Any, y: Any, a: Any, b: Any, *, normalize: bool) -> Pair:
     top = np.maximum(x.max(axis=0), y.max(axis=0))
     bottom = np.minimum(x.min(axis=0), y.min(axis=0))
     middle, half = top / 2 + bottom / 2, top / 2 - bottom / 2
-    middle = np.where(np.abs(middle) > 4 * half, middle, 0.0)
+    with np.errstate(over="ignore"):
+        middle = np.where(np.abs(middle) > 4 * half, middle, 0.0)
     size = float(np.max(np.maximum(np.abs(top - middle), np.abs(bottom - middle)) / 2))
     scale = 1.0 if size == 0.0 else 2.0 ** max(-1022, min(1021, -math.frexp(size)[1] - 1))
     return Pair(x, y, a, b, middle * scale, scale)
@@ -313,7 +314,8 @@ def _summary(distances: np.ndarray, chosen: Directions, p: float, pair: Pair) ->
         spread = math.sqrt(float(share**2 @ (means - mean) ** 2) * len(sizes) / (len(sizes) - 1))
         error = value * spread / (p * mean)
     unit = 1.0 / pair.scale
-    value, distances = value * unit, distances * unit
+    with np.errstate(over="ignore"):
+        value, distances = value * unit, distances * unit
     if math.isinf(value):
         raise MagnitudeError("the distance is larger than any float64; divide x and y by their largest entry")
     return Sliced(value, error * unit, distances, chosen.vectors, p, pair)

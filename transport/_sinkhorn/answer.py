@@ -10,8 +10,9 @@ import numpy as np
 
 from transport._answer import Arcs
 from transport._certificate import certify, feasible_potentials
+from transport._completion import complete
 from transport._cost import row_blocks
-from transport._problem import Coupling
+from transport._problem import Coupling, Problem
 from transport._sinkhorn.rows import LONG, from_rows
 from transport._sinkhorn.system import Dense, Sparse, State
 from transport._sinkhorn.work import SMALL, Work, restricted
@@ -162,7 +163,7 @@ def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
     n, m = problem.shape
     f, g = np.zeros(n), np.zeros(m)
     if isinstance(system, Sparse):
-        arcs = _repaired(system)
+        arcs = _repaired(system, work.core)
         dual = system.side_a.base
     else:
         arcs = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
@@ -188,8 +189,11 @@ def _from_arcs(work: Work, like: Any) -> tuple[dict[str, Any], float]:
     }, upper
 
 
-def _repaired(system: Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(rows, cols, mass): columns scaled down to their masses, what is left sent by the north-west rule."""
+def _repaired(system: Sparse, core: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows, cols, mass): columns scaled down to their masses, what is left sent by the north-west rule.
+
+    Where arcs are forbidden, along cheapest paths of allowed ones instead.
+    """
     from transport._kernels.settle import residuals
     from transport._kernels.sharing import northwest
     from transport._kernels.sparse import places
@@ -203,6 +207,12 @@ def _repaired(system: Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     off_a, off_b = residuals(rows, cols, mass, a, b)
     if float(np.abs(off_a).sum() + np.abs(off_b).sum()) <= ROUNDING * float(a.sum()):
         return rows[mass > 0], cols[mass > 0], mass[mass > 0]
+    if core.cost.has_forbidden:
+        base = system.side_a.base, system.side_b.base
+        whole = complete(core, Coupling(rows, cols, mass, *base))
+        if whole is not None:
+            rows, cols, mass = whole[0][:3]
+            return rows[mass > 0], cols[mass > 0], mass[mass > 0]
     more = northwest(np.maximum(off_a, 0.0), np.maximum(off_b, 0.0))
     at = places(system.indptr, system.indices, more[0], more[1])
     known = at >= 0

@@ -21,6 +21,7 @@ from transport.internal import check_choice, check_positive
 
 METHODS = ("auto", "newton", "scaling")
 SLICE = 0.05  # seconds
+SMALLEST = 2.0**-1020  # reg: 1 / reg is a float64
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Sinkhorn(Solver):
             reg *= largest_cost(problem.cost) or 1.0
         if not np.isfinite(reg) or reg == 0.0:
             raise ValueError(f"reg = {self.reg!r} times the largest cost is {reg!r}; choose another reg")
+        if reg < SMALLEST:
+            raise ValueError(f"reg = {reg!r} has no inverse in float64; multiply cost and reg by 2.0**100")
         return reg
 
     def step(self, state: Work, budget: int) -> Status:
@@ -131,9 +134,12 @@ class Sinkhorn(Solver):
     def wrap(self, state: Work, outcome: Outcome, *, like: Any, start: float) -> Solution:
         """The answer; a plan of all pairs is not written down before it is asked for."""
         fields, facts = answer(state, like)
+        status = outcome.status
+        if status is Status.OPTIMAL and not np.isfinite(fields["value"]):  # a forbidden arc is in the plan
+            status = Status.INACCURATE
         return Solution(
             **fields,
-            status=outcome.status,
+            status=status,
             n_iter=outcome.n_iter,
             elapsed=time.perf_counter() - start,
             stats={**outcome.stats, **facts},

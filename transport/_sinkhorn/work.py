@@ -29,6 +29,8 @@ ROUGH = 18.0  # depth of the first pattern, from potentials without their entrop
 SAFE = 100.0  # pairs left out weigh together less than tol / SAFE
 FREE = 3.0  # what log P_ij may rise by after the arcs have been chosen; they are chosen that much deeper
 PATTERNS = 12
+ALLOWED = 1 << 20  # pairs up to which all arcs are kept that are not forbidden
+EVERY = 1e300  # depth of every arc that is not forbidden
 
 
 @dataclass(eq=False)
@@ -157,14 +159,16 @@ class Work:
         n, m = self.core.shape
         f, g = (np.zeros(n), np.zeros(m)) if self.begin is None else self.begin
         q = sides[1].log + g
-        rough, whole = True, isinstance(cost, SparseMatrix)
+        # beside forbidden arcs potentials may have no limit: arcs chosen by them would change for ever
+        whole = isinstance(cost, SparseMatrix) or (cost.has_forbidden and n * m <= ALLOWED)
+        rough = True
         extra = 0.1 if n * m <= SMALL else 0.0
         extra = math.inf if cost.has_forbidden else extra  # then nothing can be sent just anywhere
         for _ in range(PATTERNS):
-            arcs = pattern.arcs_within(
-                cost, sides, self.reg, (f, g), ROUGH if rough else self._depth() + FREE
-            )
-            if not whole and len(arcs[1]) > FULL * n * m:
+            depth = EVERY if whole else ROUGH if rough else self._depth() + FREE
+            arcs = pattern.arcs_within(cost, sides, self.reg, (f, g), depth)
+            # what is left of the masses goes anywhere on all pairs: not where arcs are forbidden
+            if not whole and len(arcs[1]) > FULL * n * m and not cost.has_forbidden:
                 yield from self._on_all_pairs()
                 return
             self.stage, self.kernel = "Newton on the arcs that matter", "arcs"
