@@ -14,7 +14,7 @@ from transport._solver.column_generation import Simplex
 from transport._solver.pricing.matrix import MatrixOracle
 from transport._solver.reductions import integer_masses
 from transport._solver.starts import rounded_masses
-from transport._solver.starts.affine import affine_potential
+from transport._solver.starts.affine import affine_potential, clusters_missed
 from transport._solver.starts.shortlist import shortlist
 from transport._solver.trees import Work
 from transport._solver.tuning import TUNING
@@ -113,6 +113,40 @@ def test_shifted_and_stretched_clouds_start_at_their_affine_map():
     reduced = ((x[:, None] - y) ** 2).sum(axis=2) - f[:, None]
     spread = np.ptp(reduced)
     assert np.all(np.diagonal(reduced) <= reduced.min(axis=0) + 1e-4 * spread)
+
+
+def types(rng, counts):
+    """Points of four types, the same on both sides; ``counts`` of each."""
+    place = 4 * np.random.default_rng(3).normal(size=(4, 8))
+    return np.concatenate([c + rng.normal(size=(k, 8)) for c, k in zip(place, counts)])
+
+
+def test_where_types_change_their_numbers_clusters_are_the_start():
+    """Mass has to move between types: no affine map does that. Half the pivots, and the same optimum."""
+    rng = np.random.default_rng(2)
+    x, y = types(rng, (2300, 900, 500, 400)), types(rng, (600, 600, 1500, 1400))
+    cloud = tp.PointCloud(x, y)
+    sol, plain = (
+        tp.solve(cloud, solver=tp.Exact(tuning=replace(TUNING, clusters_missed=limit)))
+        for limit in (0.6, np.inf)
+    )
+    assert any(step.what == "few clusters" and "clusters_missed" in step.why for step in sol.stats["path"])
+    assert not any(step.what == "few clusters" for step in plain.stats["path"])
+    assert sol.value == pytest.approx(plain.value, rel=1e-12)
+    assert sol.stats["pivots"] < 0.6 * plain.stats["pivots"]
+
+
+def test_how_much_of_clusters_an_affine_map_misses():
+    """Little where it is right (Gaussians, a stretched copy), much where types change; in any unit."""
+    rng = np.random.default_rng(4)
+    x, one = rng.normal(size=(4096, 6)), np.ones(4096)
+    stretched = x[rng.permutation(4096)] @ np.diag([1.0, 2, 1, 0.5, 1, 3]) + 5
+    assert clusters_missed(x, stretched, one, one) < 0.3
+    u, v = types(rng, (2300, 900, 500, 396)), types(rng, (600, 600, 1500, 1396))
+    much = clusters_missed(u, v, one, one)
+    assert much > 1
+    assert clusters_missed(np.ldexp(u, 60), np.ldexp(v, 60), one, one) == pytest.approx(much, rel=1e-5)
+    assert clusters_missed(x[:100], v, one[:100], one) == 0.0
 
 
 def test_the_affine_guess_survives_flat_and_single_clouds():

@@ -119,6 +119,9 @@ class Tuning:
 
     affine_dimensions: int = 100  # d; > : no affine map (n d^2 multiplications)
     affine_far: float = 64.0  # median distances; > : a point does not count
+    clusters_missed: float = 0.6  # of the clusters' spread; > : their potentials instead of the affine map's
+    clusters_missed_points: int = 4_000  # points of each side; < : no look at that
+    clusters_missed_sample: int = 1024  # points of each side for it, a power of two
     affine_near: float = 0.99  # of the points count; < : a translation, moments mean nothing
 
     # ---- searches between points ("Trees and tiles")

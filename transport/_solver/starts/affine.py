@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from transport._kdtree import KdTree
+from transport._solver.at_once import ship_at_once
 from transport._solver.tuning import TUNING, Tuning
 from transport._tiles import typical
 
@@ -47,6 +49,55 @@ def affine_potential(
     stretch = np.ldexp(np.rint(np.ldexp(stretch, exponent)), -exponent)
     moved = x - mu
     return np.einsum("ij,ij->i", x, x - 2.0 * nu) - np.einsum("ij,ij->i", moved, _times(moved, stretch))
+
+
+def clusters_missed(
+    x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, tuning: Tuning = TUNING
+) -> float:
+    """What `affine_potential` leaves of the cost between clusters, in units of their spread.
+
+    (V - D) / W for clusters of 16 points of a sample by mass: V their optimal cost, D the value of the
+    potential at their centroids, W the mean squared distance from a point to its centroid, which clusters do
+    not see. At most 0.3 for Gaussians moved and stretched, cubes and ten equal clusters; 4.4 for twelve types
+    of cells of unequal numbers, where another start than the affine map takes a third of the pivots. O(s d)
+    time and an assignment of s / 16 clusters for samples of s points.
+
+    Parameters
+    ----------
+    x, y, a, b
+        As `affine_potential`.
+
+    Returns
+    -------
+    float
+        0 where there are too few points or too many dimensions to look.
+    """
+    count = tuning.clusters_missed_sample
+    few = min(len(x), len(y)) < max(count, tuning.clusters_missed_points)
+    if few or x.shape[1] > tuning.affine_dimensions:
+        return 0.0
+    (u, centre, spread), (_, other, _) = _clusters(x, a, count), _clusters(y, b, count)
+    cost = np.zeros((len(centre), len(other)))
+    for q in range(x.shape[1]):
+        cost += (centre[:, None, q] - other[None, :, q]) ** 2
+    ones = np.ones(len(centre), np.int64)
+    solved = ship_at_once(cost, ones, ones, 1 << 20, tuning)
+    if solved is None or not spread > 0:
+        return 0.0
+    weights = np.concatenate([np.ones(count), np.zeros(len(centre))])
+    f = affine_potential(np.concatenate([u, centre]), y, weights, b, tuning)[count:]
+    optimum = float(np.mean(solved[2]) + np.mean(solved[3]))
+    return (optimum - float(np.mean(f) + np.mean((cost - f[:, None]).min(axis=0)))) / spread
+
+
+def _clusters(x: np.ndarray, a: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """(sample, centroids of 16 of its points each, mean squared distance to them); drawn by mass."""
+    ends = np.cumsum(a, dtype=float)
+    drawn = np.minimum(np.searchsorted(ends, (np.arange(count) + 0.5) / count * ends[-1]), len(x) - 1)
+    sample = KdTree.build(np.ascontiguousarray(x[drawn])).points
+    groups = sample.reshape(count // 16, 16, -1)
+    centre = groups.mean(axis=1)
+    return sample, centre, float(np.mean(np.sum((groups - centre[:, None]) ** 2, axis=2)))
 
 
 def _near(x: np.ndarray, tuning: Tuning) -> tuple[np.ndarray, np.ndarray]:

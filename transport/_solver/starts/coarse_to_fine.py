@@ -23,7 +23,7 @@ from transport._solver.pricing.matrix import MatrixOracle
 from transport._solver.pricing.oracle import Slices
 from transport._solver.pricing.points import PointsOracle
 from transport._solver.start import Start
-from transport._solver.starts.affine import affine_potential
+from transport._solver.starts.affine import affine_potential, clusters_missed
 from transport._solver.starts.rounded_masses import rounded_start
 from transport._solver.starts.stored_costs import stored_start
 from transport._solver.trees import Draft, Work
@@ -162,10 +162,15 @@ def _guess(fine: Level, work: Work) -> Slices[tuple[np.ndarray, KdTree | Tiles]]
     """Potentials without levels, and the points they belong to: an affine map, or a few clusters'."""
     t, o = work.tuning, fine.oracle
     if (o.norm.metric, o.norm.power) == (0, 2.0):
-        f = affine_potential(o.x.points, o.y.points, fine.a, fine.b, t)
-        none, v = np.empty(0, np.int64), np.zeros(o.shape[1])
-        work.draft = lambda: (none, none, np.empty(0), f, v)
-        return f, o.x
+        sides = o.x.points, o.y.points, fine.a, fine.b
+        missed = clusters_missed(*sides, t)
+        if missed <= t.clusters_missed:
+            f = affine_potential(*sides, t)
+            none, v = np.empty(0, np.int64), np.zeros(o.shape[1])
+            work.draft = lambda: (none, none, np.empty(0), f, v)
+            return f, o.x
+        why = f"an affine map misses {missed:.1f} > clusters_missed = {t.clusters_missed:g} spreads"
+        work.note("switch", "few clusters", why)
     x, y = (min(t.coarsest, max(2, n // 4)).bit_length() - 1 for n in o.shape)
     few = yield from _solved(fine.sorted().coarser(x, y), None, work)
     return few.f, few.level.oracle.x
