@@ -85,12 +85,12 @@ def test_gaussian_fields_have_materns_covariance(nu, gamma, closed):
     lags = np.arange(0, 2, 0.1)
     assert np.allclose(matern(lags, nu), closed(lags), atol=1e-14)
     rng = np.random.default_rng(0)
-    fields = np.stack([gaussian_field(16, nu, gamma, rng) for _ in range(3000)])
-    # 3,000 independent fields: 4.5 standard errors of a variance are 4.5 sqrt(2 / 3000) at most
-    assert abs(fields.var() - 1) < 0.12
+    fields = np.stack([gaussian_field(16, nu, gamma, rng) for _ in range(1500)])
+    # 1,500 independent fields: 4.5 standard errors of a variance are 4.5 sqrt(2 / 1500) at most
+    assert abs(fields.var() - 1) < 0.165
     for lag in (1, 2, 4):
         for moved, still in ((fields[:, :, lag:], fields[:, :, :-lag]), (fields[:, lag:], fields[:, :-lag])):
-            assert abs((moved * still).mean() - closed(lag / 16 / gamma)) < 0.12
+            assert abs((moved * still).mean() - closed(lag / 16 / gamma)) < 0.165
 
 
 def test_rough_fields_are_rough_at_every_resolution():
@@ -389,16 +389,15 @@ def plugin(tmp_path):
 
 def test_a_package_brings_solvers_and_a_problem_and_limits_hold(plugin):
     out = plugin / "out"
-    words = ["run", "--problems", "mine/steps:8", "--solvers", "mine,kantorovich", "--out", str(out)]
-    words += ["--limit", "3", "--memory", "600", "--repeats", "2"]
+    words = ["run", "--problems", "mine/steps:8", "--solvers", "mine", "--out", str(out)]
+    words += ["--limit", "5", "--memory", "600", "--repeats", "2"]
     done = _bench(*words, path=plugin)
     assert done.returncode == 0, done.stderr
     assert "left out: mine absent (nosuch is not installed: pip install nosuch)" in done.stderr
     rows = {row["solver"]: row for row in data.read(out).rows}
     assert {name: row["verdict"] for name, row in rows.items()} == {
-        "kantorovich": "right", "mine identity": "right", "mine product": "wrong silently",
-        "mine slow": "out of time", "mine greedy": "out of memory", "mine abort": "crashed",
-        "mine strict": "refused",
+        "mine identity": "right", "mine product": "wrong silently", "mine slow": "out of time",
+        "mine greedy": "out of memory", "mine abort": "crashed", "mine strict": "refused",
     }  # fmt: skip
     assert rows["mine identity"]["version"] == "1.5"
     assert "not today" in rows["mine strict"]["reason"]

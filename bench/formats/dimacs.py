@@ -115,8 +115,9 @@ class _Network:
                 raise ValueError(f"shape {n} {m} of {self.nodes} nodes")
             return list(range(1, n + 1)), list(range(n + 1, n + m + 1))
         tails = {i for i, _ in self.arcs}
-        sources = [k for k in range(1, self.nodes + 1) if self.supply.get(k, 0) > 0 or k in tails]
-        return sources, [k for k in range(1, self.nodes + 1) if k not in set(sources)]
+        flow = [(k, self.supply.get(k, 0)) for k in range(1, self.nodes + 1)]
+        sources = [k for k, supply in flow if supply > 0 or (supply == 0 and k in tails)]
+        return sources, [k for k, supply in flow if supply < 0 or (supply == 0 and k not in tails)]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -152,12 +153,12 @@ def _problem(network: _Network, name: str) -> Problem:
     place_i, place_j = ({k: t for t, k in enumerate(side)} for side in (sources, sinks))
     supply = [network.supply.get(k, 0) for k in sources]
     demand = [-network.supply.get(k, 0) for k in sinks]
+    if away := [arc for arc in network.arcs if arc[0] not in place_i or arc[1] not in place_j]:
+        raise ValueError(f"the arc {away[0][0]} {away[0][1]} does not go from a source to a sink")
     if min([*supply, *demand]) < 0 or sum(supply) != sum(demand) or not sum(supply):
         raise ValueError(f"supplies {sum(supply)}, demands {sum(demand)}: both due >= 0, and equal in total")
     found = []
     for (i, j), (capacity, cost) in network.arcs.items():
-        if i not in place_i or j not in place_j:
-            raise ValueError(f"the arc {i} {j} does not go from a source to a sink")
         if capacity < min(supply[place_i[i]], demand[place_j[j]]):
             raise ValueError(f"the arc {i} {j} has a capacity of {capacity}; transport knows none")
         found.append((place_i[i], place_j[j], cost))
