@@ -34,7 +34,7 @@ _OFTEN, _SELDOM = 10, 50  # steps between looks, up to step 100 and after
 _ALIKE = 0.1
 _POINT = 0.9
 _SHARE, _LEAST, _MOST = 0.05, 100, 500  # of the budget, in steps, before a bad state is called collapse
-_FAR = 3  # times as long, where samples differ and the discriminator is not certain: it may only begin
+_FAR = 0.1  # of it, where samples differ and the discriminator is not certain: it may only begin
 _CERTAIN = -0.05  # value of the game: the discriminator is right with probability above 0.97
 _STEADY = 0.75
 _GONE = 1e-3  # of the gradient's largest norm
@@ -98,8 +98,13 @@ def _gradient(state: State) -> Record:
     return {"gradient": math.sqrt(float(xp.sum(memory["v"])))} if "v" in memory else {}
 
 
-def patience(budget: int) -> int:
-    """Steps a bad state must last: 5 % of the run, at least 100 and at most 500."""
+def patience(budget: int, *, far: bool = False) -> int:
+    """Steps a bad state must last: 5 % of the run, at least 100 and at most 500.
+
+    A ``far`` state may only begin: 10 %, at most 1000, so that the look at its end is within a tenth.
+    """
+    if far:
+        return int(min(max(_LEAST, _FAR * budget // _SELDOM * _SELDOM), 2 * _MOST))
     return int(min(max(_LEAST, _SHARE * budget), _MOST))
 
 
@@ -121,9 +126,8 @@ def verdict(history: Sequence[Record], budget: int) -> int | None:
     streak = looks[first:]
     if len(streak) < 4:
         return None
-    last, wait = streak[-1]["step"], patience(budget)
-    if not all(record["spread"] < _ALIKE or record.get("value", -1.0) > _CERTAIN for record in streak[-4:]):
-        wait *= _FAR
+    near = all(record["spread"] < _ALIKE or record.get("value", -1.0) > _CERTAIN for record in streak[-4:])
+    last, wait = streak[-1]["step"], patience(budget, far=not near)
     begun = looks[first - 1]["step"] if first else 0.0
     if last - begun < wait:
         return None

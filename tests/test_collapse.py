@@ -37,14 +37,17 @@ def test_noise_is_called_collapse_sooner_where_the_discriminator_is_certain():
     def at(last, value):
         return verdict(history(last, lambda s: 2.0, lambda s: 0.5, value=lambda s: value), 2000)
 
-    assert at(150, -0.01) == 10
-    assert at(250, -0.7) is None
-    assert at(350, -0.7) == 10
+    assert at(100, -0.01) == 10
+    assert at(150, -0.7) is None
+    assert at(200, -0.7) == 10
 
 
 def test_collapse_from_the_start_is_told_within_a_tenth():
     for budget in (1000, 3000, 6000, 20_000):
         h = history(budget // 10, lambda s: 1.8, lambda s: 0.02)
+        assert verdict(h, budget) == 10
+    for budget in (1000, 1300, 1990, 2500, 12_000, 50_000):  # not alike, and nobody certain
+        h = history(budget // 10, lambda s: 1.8, lambda s: 0.5, value=lambda s: -0.7)
         assert verdict(h, budget) == 10
 
 
