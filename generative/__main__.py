@@ -147,6 +147,7 @@ def train(args: Any) -> int:
 def _train(args: Any) -> int:
     from generative._budget import until
     from generative._fit import Run, fit
+    from generative._image_presets import augment
     from generative._plots import pyplot
     from generative._presets import build, in_units, prepared
     from generative._progress import Progress
@@ -162,7 +163,7 @@ def _train(args: Any) -> int:
     print(f"read as: {data.reading} ({args.data})", flush=True)
     run: Run | None = None
     if args.resume:
-        run = Run.load(out / CHECKPOINT, model, source)
+        run = Run.load(out / CHECKPOINT, model, source, augment=augment(config))
         if run.step >= total:
             raise ValueError(f"{out} is at step {run.step} of {total}; give --steps above {run.step}")
     every = min(total, max(_SHORTEST, total // _EVALUATIONS))
@@ -184,7 +185,8 @@ def _train(args: Any) -> int:
             watch["eval_every"] = every if slice_end % every == 0 else slice_end  # the last step always
             if run is None:
                 seed, size = config["seed"], config["batch_size"]
-                run = fit(model, source, steps=slice_end, batch_size=size, rng=seed, **watch)
+                varied = {"augment": augment(config)}
+                run = fit(model, source, steps=slice_end, batch_size=size, rng=seed, **varied, **watch)
             else:
                 run = run.resume(slice_end - run.step, **watch)
             going = run.status in ("finished", "collapsed") and run.step == slice_end

@@ -150,16 +150,27 @@ def _hidden(layer: Dense | ConvTranspose, n: int, *, norm: bool) -> list[Layer]:
     return [layer, BatchNorm(n), Activation("relu")] if norm else [replace(layer, activation="relu")]
 
 
+def normed(layer: Conv | Dense) -> list[Layer]:
+    """The layer with a batch norm before its activation."""
+    return [replace(layer, activation="linear"), BatchNorm(layer.n_out), Activation(layer.activation)]
+
+
 def _cropped(before: tuple[int, ...], after: tuple[int, ...]) -> list[Layer]:
     return [] if all(2 * a == b for a, b in zip(before, after, strict=True)) else [Crop((after[0], after[1]))]
 
 
-def features(shape: Shape, *, channels: int, weight: str = "free") -> tuple[Sequential, int]:
-    """Strided convolutions with leaky relu, images -> (n, count), and the count."""
+def features(
+    shape: Shape, *, channels: int, weight: str = "free", norm: bool = False
+) -> tuple[Sequential, int]:
+    """Strided convolutions with leaky relu, images -> (n, count), and the count.
+
+    ``norm``: batch norm from the second on.
+    """
     widths = [shape[2], *(channels * 2**k for k in range(halvings(shape)))]
-    layers: list[Layer] = [
-        Conv(a, b, 4, 2, 1, activation="leaky_relu", weight=weight) for a, b in pairwise(widths)
-    ]
+    layers: list[Layer] = []
+    for k, (a, b) in enumerate(pairwise(widths)):
+        conv = Conv(a, b, 4, 2, 1, activation="leaky_relu", weight=weight)
+        layers += normed(conv) if norm and k else [conv]
     count = widths[-1] * math.prod(n // 2 ** halvings(shape) for n in shape[:2])
     return Sequential(*layers, Reshape((count,))), count
 

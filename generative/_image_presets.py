@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from generative._augment import Affine
 from generative._gan import GAN
-from generative._image_nets import Shape, features, generator, halvings, judge
+from generative._image_nets import Shape, features, generator, halvings, judge, normed
 from generative._lipschitz import GradientPenalty, Lipschitz
 from generative._nets import Dense, Sequential
 from generative._optim import Adam, LinearDecay
@@ -18,6 +19,7 @@ from generative.datasets import Dataset
 
 Config = dict[str, Any]
 
+_AUGMENT = 0.25  # times the amounts of `Affine`
 _LARGEST = 64  # of a side
 _LARGE = 32 * 32  # pixels above which the nets have half the channels
 _STEPS = {"gan": 12_000, "wgan": 4_000, "vae": 12_000}  # ten minutes or so of two cores, on digits
@@ -53,6 +55,7 @@ def defaults(model: str, data: Dataset) -> Config:
         found["classes"] = _classes(data.labels)
     if model == "vae":
         found["likelihood"] = "binary" if _drawn(data) else "bernoulli"
+        found["augment"] = _AUGMENT
     return found
 
 
@@ -76,6 +79,12 @@ def shape_of(config: Config) -> Shape:
     """Height, width, channels of the images."""
     height, width, *colours = config["image"]
     return height, width, colours[0] if colours else 1
+
+
+def augment(config: Config) -> Affine | None:
+    """How the images of a batch are varied; None if they are not."""
+    size = config.get("augment", 0.0)
+    return Affine(shift=size, angle=0.15 * size, zoom=0.1 * size, shear=0.15 * size) if size else None
 
 
 def build(config: Config) -> GAN | WGAN | VAE:
@@ -130,16 +139,16 @@ def _wgan(config: Config, shape: Shape, classes: int) -> WGAN:
 
 
 def _vae(config: Config, shape: Shape, classes: int) -> VAE:
-    """Encoder and decoder as judge and generator; weight decay, as ten thousand images are few."""
+    """Encoder and decoder as judge and generator, both with batch norm, which bears three times the rate."""
     channels, latent = config["channels"], config["latent"]
-    body, count = features((*shape[:2], shape[2] + classes), channels=channels)
-    head = (Dense(count, _WIDTH, "relu"), Dense(_WIDTH, 2 * latent))
-    tail = generator(shape, _WIDTH, channels=channels, norm=False, last="linear")
+    body, count = features((*shape[:2], shape[2] + classes), channels=channels, norm=True)
+    head = (*normed(Dense(count, _WIDTH, "leaky_relu")), Dense(_WIDTH, 2 * latent))
+    tail = generator(shape, _WIDTH, channels=channels, last="linear")
     return VAE(
         Sequential(*body.layers, *head),
         Sequential(Dense(latent + classes, _WIDTH, "relu"), *tail.layers),
         likelihood=config["likelihood"],
         classes=classes,
         beta=config["beta"],
-        optimizer=Adam(LinearDecay(1e-3, 0.0, steps=config["steps"]), decay=0.1),
+        optimizer=Adam(LinearDecay(3e-3, 0.0, steps=config["steps"])),
     )

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from generative import _budget, _image_presets, _presets, datasets, fit
+from generative import Affine, _budget, _image_presets, _presets, datasets, fit
 
 
 def _data(shape, n=80, labels=None):
@@ -77,3 +77,11 @@ def test_minutes_become_steps_by_the_time_a_step_takes(monkeypatch):
     Clock.now += 2
     assert hears("b")
     assert heard == ["a", "b"]
+
+
+def test_only_autoencoders_see_moved_images():
+    data = datasets.load("mnist")
+    found = {model: _image_presets.augment(_presets.defaults(model, data)) for model in ("gan", "vae")}
+    assert found["gan"] is None
+    assert isinstance(found["vae"], Affine)
+    assert found["vae"].shift == 0.25
