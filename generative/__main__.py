@@ -185,7 +185,7 @@ def _train(args: Any) -> int:
             watch["eval_every"] = every if slice_end % every == 0 else slice_end  # the last step always
             if run is None:
                 seed, size = config["seed"], config["batch_size"]
-                varied = {"augment": augment(config)}
+                varied: dict[str, Any] = {"augment": augment(config)}
                 run = fit(model, source, steps=slice_end, batch_size=size, rng=seed, **varied, **watch)
             else:
                 run = run.resume(slice_end - run.step, **watch)
