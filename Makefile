@@ -68,6 +68,9 @@ matrix:
 deep: $(STAMP)
 	$(EXTRA) '.[test]' lapjv scikit-learn
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest
+	$(BIN)/python tests/mutation baseline
+	$(BIN)/python tests/mutation run --sample 400 --seconds 30
+	$(BIN)/python tests/mutation report --out bench/results/mutation.md
 	-$(BIN)/python -m bench against HEAD~1
 
 # Other people's solvers, in environments of their own: Wasserstein asks for NumPy 1, JAX for NumPy 2. What pip cannot

@@ -78,7 +78,8 @@ def _interrupted(call, delay):
     out, err = process.communicate(timeout=120)
     lines = out.splitlines()
     assert "Exception ignored" not in err, err
-    assert process.returncode == 0, err
+    # Ctrl-C may also come after the answer, while Python ends.
+    assert process.returncode == 0 or (lines == ["answered"] and process.returncode == -signal.SIGINT), err
     if lines != ["answered"]:
         assert lines == ["interrupted True", "0.0"], (out, err)
     return time.monotonic() - sent
@@ -130,7 +131,7 @@ def test_training_that_is_ended_resumes_from_its_checkpoint(tmp_path, number):
     command = [sys.executable, "-m", "generative", "train", "gan", "--data", "ring", "--out", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
     for _ in range(3):
-        resume = ["--resume"] if (tmp_path / "run.npz").exists() else []
+        resume = ["--resume"] if (tmp_path / "checkpoint.npz").exists() else []
         process = subprocess.Popen(
             [*command, "--steps", "100000", *resume],
             env=environment,
@@ -138,7 +139,7 @@ def test_training_that_is_ended_resumes_from_its_checkpoint(tmp_path, number):
             stderr=subprocess.PIPE,
         )
         end = time.monotonic() + 60
-        while not (tmp_path / "run.npz").exists() and time.monotonic() < end:
+        while not (tmp_path / "checkpoint.npz").exists() and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(number)
@@ -146,7 +147,7 @@ def test_training_that_is_ended_resumes_from_its_checkpoint(tmp_path, number):
         assert process.returncode == -number
     from generative import _checkpoint
 
-    _, meta = _checkpoint.read(tmp_path / "run.npz")
+    _, meta = _checkpoint.read(tmp_path / "checkpoint.npz")
     assert meta
 
 
