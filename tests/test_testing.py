@@ -670,3 +670,13 @@ def test_line_cases_know_their_distance(case):
     assert OURS["line"](case.x, case.y, case.a, case.b) == pytest.approx(
         float(case.value), rel=1e-12, abs=1e-15
     )
+
+
+def test_every_file_that_is_mutated_exists():
+    import runpy
+    from pathlib import Path
+
+    root = Path(__file__).parent.parent
+    for files, tests in runpy.run_path(str(root / "tests/mutation/targets.py"))["MODES"].values():
+        missing = [f for f in (*files, *(f"tests/test_{t}.py" for t in tests)) if not (root / f).exists()]
+        assert not missing, "renamed? tests/mutation/targets.py names them"

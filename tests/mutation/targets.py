@@ -28,7 +28,7 @@ KERNELS = (
     "transport/_kernels/certificate.py",
     "transport/_kernels/univariate.py",
     "transport/_kernels/simplex_tree.py",
-    "transport/_kernels/simplex_matrix.py",
+    "transport/_kernels/search_matrix.py",
     "transport/_kernels/simplex_pieces.py",
     "transport/_kernels/simplex_dense.py",
     "transport/_kernels/assignment.py",
@@ -75,6 +75,5 @@ TESTS_OF_KERNELS = (
     "exact",
     "warm",
     "corpus",
-    "pivots",
 )
 MODES = {"python": (PYTHON, TESTS_OF_PYTHON), "kernels": (KERNELS, TESTS_OF_KERNELS)}
