@@ -58,7 +58,30 @@ def register(name: Any, family_p: Any, family_q: Any) -> Callable[[Formula], For
 def closed_form(
     name: str, p: tuple[str, Params], q: tuple[str, Params], /, **options: float
 ) -> tuple[float, float] | None:
-    """(value, bound on its rounding error), or None where no formula applies."""
+    """(value, bound on its rounding error), or None where no formula applies.
+
+    Of "hellinger" that of its square serves, of "jeffreys" those of "kl" both ways.
+    """
+    found = _registered(name, p, q, **options)
+    if found is None and name == "hellinger":
+        return _root(_registered("squared_hellinger", p, q))
+    if found is None and name == "jeffreys":
+        there, back = _registered("kl", p, q), _registered("kl", q, p)
+        return None if there is None or back is None else (there[0] + back[0], there[1] + back[1])
+    return found
+
+
+def _root(square: tuple[float, float] | None) -> tuple[float, float] | None:
+    if square is None or square[0] < 0:
+        return None
+    value = math.sqrt(square[0])
+    top, bottom = math.sqrt(square[0] + square[1]), math.sqrt(max(square[0] - square[1], 0.0))
+    return value, max(top - value, value - bottom) + 2.0**-50 * value
+
+
+def _registered(
+    name: str, p: tuple[str, Params], q: tuple[str, Params], /, **options: float
+) -> tuple[float, float] | None:
     formula = _TABLE.get((name, p[0], q[0]))
     answer = NotImplemented if formula is None else formula(p[1], q[1], **options)
     if answer is NotImplemented:

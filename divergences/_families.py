@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-import divergences._wasserstein_families  # noqa: F401  the other half of the registry
+import divergences._directional_families
+import divergences._wasserstein_families  # noqa: F401  the other parts of the registry
 from divergences._closed_forms import Formula, Params, register
 
 __all__ = ["register"]  # by this door: whoever registers a formula of their own does so after these

@@ -672,6 +672,51 @@ def test_singular_gaussians_are_singular_by_their_supports():
 def test_von_mises_fisher():
     """KL between equal concentrations: κ A(κ) (1 - cos θ), A(κ) = coth κ - 1/κ."""
     P, Q = stats.vonmises_fisher([0, 0, 1], 5), stats.vonmises_fisher([0, 1, 0], 5)
-    found = dv.estimate("kl", P, Q, confidence=0.9999)
+    found = dv.estimate("kl", P, Q)
+    assert found.upper - found.lower < 1e-11
     assert found.lower <= 5 * (1 / math.tanh(5) - 1 / 5) <= found.upper
     assert dv.tv(P, stats.multivariate_normal([0, 0, 0], np.eye(3))) == 1.0
+
+
+def bessel_constant(d, kappa):
+    return (mp.mpf(d) / 2 - 1) * mp.log(kappa) - mp.log(mp.besseli(mp.mpf(d) / 2 - 1, kappa))
+
+
+@pytest.mark.parametrize("d", [2, 3, 5, 100])
+@pytest.mark.parametrize(("k", "m"), [(2.0, 5.0), (0.01, 300.0), (300.0, 299.0), (1e4, 9e3)])
+def test_von_mises_fisher_on_any_sphere(d, k, m):
+    """Mardia and Jupp 2000, 9.3.2, in 40 digits; opposite and equal directions too."""
+    rng = np.random.default_rng(d)
+    first, second = (z / np.linalg.norm(z) for z in rng.normal(size=(2, d)))
+    for mu, nu in ((first, second), (first, -first), (first, first)):
+        P, Q = stats.vonmises_fisher(mu, k), stats.vonmises_fisher(nu, m)
+        with mp.workdps(40):
+            cosine = mp.fdot(map(mp.mpf, mu), map(mp.mpf, nu))
+            mean = mp.besseli(mp.mpf(d) / 2, k) / mp.besseli(mp.mpf(d) / 2 - 1, k)
+            kl = bessel_constant(d, k) - bessel_constant(d, m) + mean * (k - m * cosine)
+            found = dv.estimate("kl", P, Q)
+            assert found.lower <= kl <= found.upper
+            assert found.upper - found.lower <= 3e-12 * (100 + k + m)
+            for order in (0.5, 3.0):
+                mixed = mp.norm([order * k * mp.mpf(s) + (1 - order) * m * mp.mpf(t) for s, t in zip(mu, nu)])
+                logs = order * bessel_constant(d, k) + (1 - order) * bessel_constant(d, m)
+                renyi = (logs - bessel_constant(d, mixed)) / (order - 1)
+                found = dv.estimate("renyi", P, Q, alpha=order)
+                assert found.lower <= renyi <= found.upper
+                assert found.value == pytest.approx(float(renyi), rel=1e-9, abs=1e-12 * (k + m))
+    assert dv.kl(P, P) == 0.0
+    found, half = dv.estimate("hellinger", P, Q), dv.estimate("renyi", P, Q, alpha=0.5)
+    assert found.lower**2 <= -math.expm1(-0.5 * half.upper) * (1 + 1e-12)
+    assert found.upper**2 >= -math.expm1(-0.5 * half.lower) * (1 - 1e-12)
+
+
+def test_roots_and_sums_of_closed_forms():
+    """Hellinger of Gaussians in the plane, and Jeffreys, from the formulas of its square and of KL."""
+    P, Q = stats.multivariate_normal([0, 0], [[2, 1], [1, 2]]), stats.multivariate_normal([1, 0])
+    affinity = (3 / 1) ** 0.25 / math.sqrt(2.0) * math.exp(-0.125 * 0.75)  # |S|^1/4 / |(S + I) / 2|^1/2, S^-1
+    found = dv.estimate("hellinger", P, Q)
+    assert found.method == "closed form"
+    assert found.value == pytest.approx(math.sqrt(1 - affinity), rel=1e-12)
+    found = dv.estimate("jeffreys", P, Q)
+    assert found.method == "closed form"
+    assert found.value == pytest.approx(dv.kl(P, Q) + dv.kl(Q, P), rel=1e-14)
