@@ -149,7 +149,9 @@ def test_grid_is_the_cloud_of_its_cells(cost):
     grid = tp.Grid(shape, cost, spacing=spacing)
     cells = np.stack(np.meshgrid(*(h * np.arange(n) for n, h in zip(shape, spacing)), indexing="ij"), -1)
     sol = tp.solve(grid, a, b)
-    assert sol.stats["method"] == ("grid" if cost == "cityblock" else "points")
+    method = {"cityblock": "grid", "sqeuclidean": "points", "euclidean": "matrix"}[cost]
+    assert sol.stats["method"] == method
+    assert (sol.stats["path"][0].what == "mass in place") is (cost == "euclidean")  # what is left is small
     ref = tp.solve(
         tp.PointCloud(cells.reshape(-1, 3), cells.reshape(-1, 3), cost), a, b, solver=Exact("matrix")
     )
