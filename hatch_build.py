@@ -47,7 +47,7 @@ class KernelBuildHook(BuildHookInterface):
             if not names:
                 self._say("no baseline for this processor; kernels compile on their first call")
                 return
-            self._say(f"compiling kernels for {' and '.join(names)}, about a minute each")
+            self._say(f"compiling kernels for {' and '.join(names)}, some minutes on two cores")
             if version == "editable":
                 folder = Path(self.root) / "transport" / "_compiled"
                 shutil.rmtree(folder, ignore_errors=True)
