@@ -51,6 +51,10 @@ class GaussianMixture:
     means: np.ndarray
     covariances: np.ndarray
 
+    def __repr__(self) -> str:
+        k, d = self.means.shape
+        return f"GaussianMixture({k} components in dimension {d})"
+
     def __init__(self, weights: Any, means: Any, covariances: Any) -> None:
         w = as_weights(weights, "weights", xp=_XP)
         m = as_points(means, "means", xp=_XP)

@@ -48,13 +48,13 @@ class Run:
         What happened, in words.
     """
 
-    model: Model
-    state: State
-    key: Key
+    model: Model = field(repr=False)
+    state: State = field(repr=False)
+    key: Key = field(repr=False)
     step: int
     shape: tuple[int, ...]
-    options: dict[str, Any]
-    history: list[Record] = field(default_factory=list)
+    options: dict[str, Any] = field(repr=False)
+    history: list[Record] = field(default_factory=list, repr=False)
     status: str = "finished"
     message: str = ""
     source: Source | None = field(default=None, repr=False)

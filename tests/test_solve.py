@@ -218,3 +218,24 @@ def test_one_source_or_one_sink_has_one_plan(n, turned):
     assert sol.status is tp.Status.OPTIMAL
     assert sol.stats["path"][-1].what == "closed form"
     np.testing.assert_allclose(sol.plan.toarray().ravel(), many, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("what", "shown"),
+    [
+        (tp.PointCloud([[0.0, 1]] * 3, [[1.0, 2]] * 2), "PointCloud(3 x 2, dim=2, 'euclidean', power=2)"),
+        (tp.Grid((3, 4), "cityblock"), "Grid(12 x 12, shape=(3, 4), 'cityblock', power=1)"),
+        (tp.FunctionCost([0.0], [1.0, 2], lambda u, v: abs(u[:, None] - v).sum(2)), "FunctionCost(1 x 2)"),
+        (tp.Circle([0.1], [0.2, 0.3]), "Circle(1 x 2)"),
+        (tp.Exact(), "Exact(method='auto', warm=None)"),
+    ],
+)
+def test_representations_fit_a_line(what, shown):
+    assert repr(what) == shown
+
+
+def test_the_proof_in_fractions_shows_its_bounds():
+    proof = tp.solve([[0.0, 2.0], [1.0, 0.0]], [0.75, 0.25], [0.5, 0.5]).certify(exact=True)
+    assert repr(proof).startswith(
+        "ExactCertificate(lower=Fraction(1, 2), upper=Fraction(1, 2), relative_error="
+    )

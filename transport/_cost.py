@@ -167,6 +167,14 @@ class Unstructured:
     stored: np.ndarray | None = None
     thread_safe: bool = True
 
+    def __repr__(self: Any) -> str:
+        n, m = self.shape
+        return f"{type(self).__name__}({n} x {m}{''.join(f', {word}' for word in self.described())})"
+
+    def described(self) -> tuple[str, ...]:
+        """What a line says of it beside its shape."""
+        return ()
+
     @property
     def points(self) -> Any:
         """None: there are none that method "points" could search."""

@@ -9,7 +9,7 @@ positive beyond rounding are settled in floating point; only the near-tight ones
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -41,9 +41,9 @@ class ExactCertificate:
 
     lower: Fraction
     upper: Fraction
-    plan: _Arcs
-    f: list[Fraction]
-    g: list[Fraction]
+    plan: _Arcs = field(repr=False)
+    f: list[Fraction] = field(repr=False)
+    g: list[Fraction] = field(repr=False)
     relative_error: Fraction
 
     @property

@@ -71,6 +71,10 @@ class Grid(PointCloud):
             return general
         return ("line", "grid", *general[1:]) if self.is_one_dimensional else ("grid", *general)
 
+    def described(self) -> tuple[str, ...]:
+        """Shape of the grid, metric, power."""
+        return f"shape={self.grid_shape}", repr(self.metric), f"power={self.power:g}"
+
     @property
     def is_l1(self) -> bool:
         """The l1 distance itself: a shortest path from cell to neighbouring cell."""

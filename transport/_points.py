@@ -118,6 +118,10 @@ class PointCloud(Unstructured):
         general = ("points", "matrix", "blocks")
         return ("line", *general) if self.is_one_dimensional else general
 
+    def described(self) -> tuple[str, ...]:
+        """Dimension, metric, power."""
+        return f"dim={self.dim}", repr(self.metric), f"power={self.power:g}"
+
     @property
     def points(self) -> PointCloud:
         """Itself."""

@@ -187,11 +187,29 @@ def _key(work: Work, left: Pack, right: Pack, symmetric: bool, *bad: dict[int, s
     function = work.function or ground.function
     code = getattr(getattr(function, "__code__", None), "co_code", b"")
     name = None if function is None else f"{getattr(function, '__module__', '')}.{_name_of(function)}"
-    parts: list[Any] = [FORMAT, release, work.p, ground.metric, repr(work.solver), name, code, symmetric, bad]
+    parts: list[Any] = [
+        FORMAT,
+        release,
+        work.p,
+        ground.metric,
+        _told(work.solver),
+        name,
+        code,
+        symmetric,
+        bad,
+    ]
     parts.append(left.digest() if symmetric else (left.digest(), right.digest()))
     if ground.matrix is not None:
         parts.append(hashlib.sha256(ground.matrix.data).hexdigest())
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _told(solver: Any) -> list[str]:
+    """A solver with all of its options, those too that its ``repr`` leaves out."""
+    return [
+        type(solver).__name__,
+        *(f"{k}={v!r}" for k, v in sorted(getattr(solver, "__dict__", {}).items())),
+    ]
 
 
 def _name_of(function: Any) -> str:

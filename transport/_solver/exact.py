@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,8 @@ class Exact(Solver):
 
     method: str = "auto"
     warm: Solution | None = None
-    tuning: Tuning = TUNING
-    plan: Plan | None = None
+    tuning: Tuning = field(default=TUNING, repr=False)
+    plan: Plan | None = field(default=None, repr=False)
 
     stops_anywhere = True
 
